@@ -1,0 +1,57 @@
+"""The console calls when an owner tries the assistant.
+
+Nothing is written and nobody is messaged. The answer comes from the business's knowledge, read with the owner's own
+rights, and names the files it was taken from.
+"""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.assistant.answer import answer
+from shared.data.store import TenantFacts
+from shared.data.user_store import UserStore
+from shared.guard import Request, Response, guard, jwt
+
+GUARD = guard(
+    jwt(),
+    methods=("POST",),
+    body_limit=16 * 1024,
+    seconds=25.0,
+    rate=20,
+    secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
+    writes=(),
+    store_down="refuse",
+)
+
+
+class Question(BaseModel):
+    """What the owner asks, as a customer would."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: UUID
+    text: str = Field(min_length=1, max_length=2000)
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    """Read the business, answer."""
+    question = request.body(Question)
+    tenant = str(question.tenant)
+    store = UserStore(request.caller.token, request.deadline)
+    facts = TenantFacts.model_validate(store.tenant(tenant))
+    said = answer(
+        facts,
+        [],
+        [question.text],
+        lambda vector, limit: store.search_knowledge(tenant, vector, limit),
+        request.deadline,
+    )
+    return Response(
+        body={
+            "answer": facts.hand_off_sentence if said.hand_off else said.text,
+            "hand_off": said.hand_off,
+            "sources": said.sources,
+        }
+    )

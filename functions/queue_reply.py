@@ -1,0 +1,45 @@
+"""The reply queue calls with a conversation that has unanswered messages.
+
+One worker claims the conversation and gives each of its messages an outcome, and the customer at most one reply.
+The reply goes to the outbox, and its id to the send queue.
+"""
+
+from shared.data import store
+from shared.guard import Request, Response, guard, queue
+from shared.messaging.turn import decide
+from shared.messaging.wake import wake_sends
+
+GUARD = guard(
+    queue("reply"),
+    seconds=55.0,
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY"),
+    writes=("conversations", "inbox", "messages", "outbox"),
+    store_down="queue",
+)
+
+# Longer than the function may run, so that a claim ends only when its worker is gone.
+CLAIM_SECONDS = 60
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    """Claim, decide, settle, wake."""
+    tenant, conversation = request.ids["tenant"], request.ids["conversation"]
+    turn = store.claim_turn(tenant, conversation, CLAIM_SECONDS, request.deadline)
+    if turn.state != "claimed":
+        # busy: its messages have no outcome yet, so cron_recover brings the turn back.
+        return Response(body={"outcome": turn.state})
+    decision = decide(tenant, turn, request.deadline)
+    outbox = store.settle_turn(
+        tenant,
+        conversation,
+        turn.fence,
+        decision.outcomes,
+        decision.reply,
+        decision.sources,
+        decision.handled_by,
+        request.deadline,
+    )
+    if outbox:
+        wake_sends([(tenant, outbox, conversation)], outbox, request.deadline)
+    return Response(body={"outcome": decision.outcome, "messages": len(turn.messages)})

@@ -1,0 +1,47 @@
+"""The send queue calls with a row of the outbox.
+
+One worker claims the row and makes one attempt. What came of it is written down; an attempt without an answer is not
+repeated, since the provider's status will tell.
+"""
+
+from shared.data import store
+from shared.guard import Request, Response, guard, queue
+from shared.messaging.whatsapp import SendOutcome, send_text
+
+GUARD = guard(
+    queue("send"),
+    seconds=28.0,
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN"),
+    writes=("messages", "outbox"),
+    store_down="queue",
+)
+
+CLAIM_SECONDS = 60
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    """Claim, look at the 24 h window, send, settle."""
+    tenant, outbox = request.ids["tenant"], request.ids["outbox"]
+    claim = store.claim_outbox(tenant, outbox, CLAIM_SECONDS, request.deadline)
+    if claim.state != "claimed":
+        return Response(body={"outcome": claim.state})
+    sent = _attempt(claim, outbox, request)
+    store.settle_outbox(
+        tenant,
+        outbox,
+        claim.fence,
+        sent.result,
+        request.deadline,
+        provider_id=sent.provider_id,
+        error=sent.error,
+        delay=sent.delay,
+    )
+    return Response(body={"outcome": sent.result, "reason": sent.error, "attempts": claim.attempts})
+
+
+def _attempt(claim: store.OutboxClaim, outbox: str, request: Request) -> SendOutcome:
+    if not claim.window_open:
+        return SendOutcome("failed", error="outside_window")
+    assert claim.recipient is not None
+    return send_text(claim.channel_id, claim.recipient, claim.text, outbox, request.deadline)

@@ -1,0 +1,39 @@
+"""Meta calls for everything that happens on WhatsApp, Instagram and Messenger.
+
+Every message and status of the body is kept, each once, before the answer. Meta gets the counts; a worker gets ids.
+"""
+
+import hashlib
+
+from shared.data import inbox
+from shared.guard import Request, Response, guard, hmac
+from shared.messaging.meta_webhook import items_of
+from shared.messaging.wake import wake_turns
+
+GUARD = guard(
+    hmac("meta"),
+    methods=("GET", "POST"),
+    body_limit=3 * 1024 * 1024,
+    seconds=3.0,
+    secrets=("META_APP_SECRET", "META_VERIFY_TOKEN", "SUPABASE_SECRET_KEY", "QUEUE_KEY"),
+    writes=("inbox", "contacts", "conversations", "messages", "outbox"),
+    store_down="refuse",
+)
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    """Keep, wake, answer. Without the database: 503, so that Meta comes again."""
+    items = items_of(request.json_repaired(), request.now)
+    if not items:
+        return Response(body={"kept": 0})
+    kept = inbox.keep(items, request.deadline)
+    woken = wake_turns(kept.turns, hashlib.sha256(request.raw).hexdigest(), request.deadline)
+    return Response(
+        body={
+            "kept": kept.kept,
+            "duplicate": kept.duplicate,
+            "unknown_channel": kept.unknown_channel,
+            "woken": woken,
+        }
+    )

@@ -1,0 +1,68 @@
+"""AWS Signature Version 4, as much of it as the suite needs: one request, signed headers, a body in memory.
+
+The AWS SDK for Python costs some 200 ms of a cold start; signing by hand costs 20 microseconds (reference: AWS General
+Reference, "Create a signed AWS API request"; the test vectors of the specification are in the tests).
+"""
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, urlsplit
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Access key of the function's role; `session_token` is empty for a long-lived key."""
+
+    access_key: str
+    secret_key: str
+    session_token: str = ""
+
+
+def sign(
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    *,
+    service: str,
+    region: str,
+    credentials: Credentials,
+    now: float,
+) -> dict[str, str]:
+    """The headers to send: those given, plus host, date, content hash (S3), token and Authorization.
+
+    `now` is in seconds since the epoch. `url` must already be percent-encoded as it will be sent.
+    """
+    parts = urlsplit(url)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    day = stamp[:8]
+    body_hash = hashlib.sha256(body).hexdigest()
+    signed = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+    signed |= {"host": parts.netloc, "x-amz-date": stamp}
+    if service == "s3":
+        signed["x-amz-content-sha256"] = body_hash
+    if credentials.session_token:
+        signed["x-amz-security-token"] = credentials.session_token
+    names = ";".join(sorted(signed))
+    # S3 takes the path as it is sent; every other service encodes it once more.
+    path = parts.path or "/"
+    canonical_path = path if service == "s3" else quote(path, safe="/-_.~")
+    query = "&".join(
+        f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+        for name, value in sorted(parse_qsl(parts.query, keep_blank_values=True))
+    )
+    canonical = "\n".join(
+        [method, canonical_path, query, *(f"{name}:{signed[name]}" for name in sorted(signed)), "", names, body_hash]
+    )
+    scope = f"{day}/{region}/{service}/aws4_request"
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = b"AWS4" + credentials.secret_key.encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.new(key, to_sign.encode(), "sha256").hexdigest()
+    signed["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    return signed

@@ -1,0 +1,108 @@
+"""A thin HTTP client for the hot path: standard library, one TLS context, kept connections, every wait bounded.
+
+Webhooks answer within seconds and start cold; a full client library would cost more than their whole work. Functions
+that talk to models and files use httpx instead.
+"""
+
+import http.client
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+from shared.errors import Unavailable
+
+CONNECT_SECONDS = 0.5
+MAXIMUM_ANSWER = 8 * 1024 * 1024
+
+_kept: dict[tuple[str, str], http.client.HTTPConnection] = {}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `body` is complete."""
+
+    status: int
+    body: bytes
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
+    """One request, one answer, within `seconds`.
+
+    A kept connection that the other side closed while idle is opened again, once; a request that may have arrived is
+    never repeated here. Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
+    """
+    parts = urlsplit(url)
+    place = (parts.scheme, parts.netloc)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    ends = time.monotonic() + seconds
+    connection = _kept.pop(place, None)
+    if connection is not None:
+        try:
+            return _exchange(connection, place, method, target, headers, body, ends)
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            connection.close()
+    connection = _connect(place, min(CONNECT_SECONDS, seconds))
+    try:
+        return _exchange(connection, place, method, target, headers, body, ends)
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise Unavailable(f"upstream_{type(error).__name__}") from None
+
+
+def _connect(place: tuple[str, str], seconds: float) -> http.client.HTTPConnection:
+    scheme, netloc = place
+    connection: http.client.HTTPConnection
+    if scheme == "https":
+        connection = http.client.HTTPSConnection(netloc, timeout=seconds, context=_tls())
+    else:
+        connection = http.client.HTTPConnection(netloc, timeout=seconds)
+    try:
+        connection.connect()
+    except OSError as error:
+        raise Unavailable(f"upstream_connect_{type(error).__name__}") from None
+    return connection
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    place: tuple[str, str],
+    method: str,
+    target: str,
+    headers: dict[str, str],
+    body: bytes,
+    ends: float,
+) -> Answer:
+    _allow_until(connection, ends)
+    try:
+        connection.request(method, target, body=body, headers=headers)
+        response = connection.getresponse()
+        received = bytearray()
+        while chunk := response.read1(65536):
+            received += chunk
+            if len(received) > MAXIMUM_ANSWER:
+                raise Unavailable("upstream_answer_too_large")
+            _allow_until(connection, ends)
+    except TimeoutError:
+        connection.close()
+        raise Unavailable("upstream_timeout") from None
+    if response.will_close:
+        connection.close()
+    else:
+        _kept[place] = connection
+    return Answer(response.status, bytes(received))
+
+
+def _allow_until(connection: http.client.HTTPConnection, ends: float) -> None:
+    """Bound the next wait on the socket by the deadline, so that a dribbling server cannot stretch it."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    if connection.sock is not None:
+        connection.sock.settimeout(left)

@@ -1,0 +1,41 @@
+"""Calling the database's server-only functions with the secret key: the one module that holds it."""
+
+import json
+from typing import Any
+
+from shared.clock import Deadline
+from shared.cloud import transport
+from shared.cloud.parameters import current
+from shared.errors import Unavailable
+from shared.settings import Secret, Setting, read
+
+MAXIMUM_SECONDS = 5.0
+
+
+class ClaimLost(Exception):
+    """Another worker holds the claim now; whatever this one did must not be written."""
+
+
+def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
+    """One call of a privileged function; its JSON result.
+
+    Raises ClaimLost, or Unavailable (`database_timeout`, `database_refused`, ...). The database's own message names
+    tables and constraints, so it is not passed on.
+    """
+    url = f"{read(Setting.SUPABASE_URL)}/rest/v1/rpc/{function}"
+    headers = {"apikey": current(Secret.SUPABASE_SECRET_KEY), "content-type": "application/json"}
+    body = json.dumps(arguments, ensure_ascii=False).encode()
+    answer = transport.send("POST", url, headers, body, min(MAXIMUM_SECONDS, deadline.remaining()))
+    if 200 <= answer.status < 300:
+        return json.loads(answer.body) if answer.body else None
+    if _is_lost_claim(answer.body):
+        raise ClaimLost(function)
+    raise Unavailable(f"database_refused_{answer.status}")
+
+
+def _is_lost_claim(body: bytes) -> bool:
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(problem, dict) and problem.get("code") == "P0001" and problem.get("message") == "claim lost"

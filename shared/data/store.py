@@ -1,0 +1,179 @@
+"""The server's short list of database functions, each a typed call. Every call names its tenant.
+
+All raise Unavailable when the database is away or refuses, and ClaimLost where a claim's fence is checked.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from shared.clock import Deadline
+from shared.data.database import call
+
+Outcome = Literal["replied", "merged", "handed_to_person", "unsupported", "failed"]
+SendResult = Literal["sent", "unconfirmed", "later", "failed"]
+
+
+class TenantFacts(BaseModel):
+    """What a turn needs to know of the business."""
+
+    name: str
+    language: Literal["es", "pt", "en"]
+    instructions: str
+    hand_off_sentence: str
+
+
+class OpenMessage(BaseModel):
+    """A customer's message without an outcome yet."""
+
+    inbox_id: str
+    kind: str
+    text: str
+
+
+class Said(BaseModel):
+    """A line of the conversation so far."""
+
+    author: Literal["contact", "assistant", "person"]
+    text: str
+
+
+class TurnClaim(BaseModel):
+    """The answer to a claim; everything below `state` is there when it is "claimed"."""
+
+    state: Literal["claimed", "busy", "nothing", "absent"]
+    fence: int = 0
+    messages: list[OpenMessage] = []
+    history: list[Said] = []
+    channel: Literal["whatsapp", "instagram", "messenger"] = "whatsapp"
+    handled_by: Literal["assistant", "person"] = "assistant"
+    last_inbound_at: datetime | None = None
+    tenant: TenantFacts | None = None
+
+
+class Recipient(BaseModel):
+    """A contact as its provider knows it."""
+
+    phone: str | None
+    id: str
+
+
+class OutboxClaim(BaseModel):
+    """The answer to a claim of an outbox row; everything below `state` is there when it is "claimed"."""
+
+    state: Literal["claimed", "busy", "done", "absent"]
+    fence: int = 0
+    attempts: int = 0
+    text: str = ""
+    channel: Literal["whatsapp", "instagram", "messenger"] = "whatsapp"
+    channel_id: str = ""
+    recipient: Recipient | None = None
+    window_open: bool = False
+
+
+class Passage(BaseModel):
+    """A piece of the business's knowledge. `distance` is the cosine distance to the question, 0 to 2."""
+
+    body: str
+    source: str
+    distance: float
+
+
+class SweptTurn(BaseModel):
+    """A conversation with an unanswered message."""
+
+    tenant: str
+    conversation: str
+
+
+class SweptSend(BaseModel):
+    """An outbox row that nobody holds."""
+
+    tenant: str
+    outbox: str
+    conversation: str
+
+
+class Swept(BaseModel):
+    """What was left lying."""
+
+    turns: list[SweptTurn]
+    sends: list[SweptSend]
+
+
+_passages = TypeAdapter(list[Passage])
+
+
+def claim_turn(tenant: str, conversation: str, seconds: int, deadline: Deadline) -> TurnClaim:
+    """Take a conversation for one turn of at most `seconds`."""
+    arguments = {"p_tenant": tenant, "p_conversation": conversation, "p_seconds": seconds}
+    return TurnClaim.model_validate(call("claim_turn", arguments, deadline))
+
+
+def settle_turn(
+    tenant: str,
+    conversation: str,
+    fence: int,
+    outcomes: dict[str, Outcome],
+    reply: str | None,
+    sources: list[str],
+    handled_by: Literal["assistant", "person"] | None,
+    deadline: Deadline,
+) -> str | None:
+    """End a turn: outcomes by inbox id, at most one reply, the claim given back.
+
+    The outbox id, when there is a reply.
+    """
+    arguments: dict[str, Any] = {
+        "p_tenant": tenant,
+        "p_conversation": conversation,
+        "p_fence": fence,
+        "p_outcomes": outcomes,
+        "p_reply": reply,
+        "p_sources": sources,
+        "p_handled_by": handled_by,
+    }
+    outbox: str | None = call("settle_turn", arguments, deadline)
+    return outbox
+
+
+def claim_outbox(tenant: str, outbox: str, seconds: int, deadline: Deadline) -> OutboxClaim:
+    """Take an outbox row for one attempt of at most `seconds`."""
+    arguments = {"p_tenant": tenant, "p_outbox": outbox, "p_seconds": seconds}
+    return OutboxClaim.model_validate(call("claim_outbox", arguments, deadline))
+
+
+def settle_outbox(
+    tenant: str,
+    outbox: str,
+    fence: int,
+    result: SendResult,
+    deadline: Deadline,
+    *,
+    provider_id: str | None = None,
+    error: str | None = None,
+    delay: int = 0,
+) -> None:
+    """What came of an attempt. `delay` in seconds, for "later"."""
+    arguments = {
+        "p_tenant": tenant,
+        "p_outbox": outbox,
+        "p_fence": fence,
+        "p_result": result,
+        "p_provider_id": provider_id,
+        "p_error": error,
+        "p_delay": delay,
+    }
+    call("settle_outbox", arguments, deadline)
+
+
+def search_knowledge(tenant: str, embedding: list[float], limit: int, deadline: Deadline) -> list[Passage]:
+    """The nearest passages of one tenant, nearest first."""
+    arguments = {"p_tenant": tenant, "p_embedding": embedding, "p_limit": limit}
+    return _passages.validate_python(call("search_knowledge_for_turn", arguments, deadline))
+
+
+def sweep(seconds: int, deadline: Deadline) -> Swept:
+    """What has lain for longer than `seconds`, of all tenants: ids only."""
+    return Swept.model_validate(call("sweep", {"p_seconds": seconds}, deadline))

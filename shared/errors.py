@@ -1,0 +1,51 @@
+"""One shape for everything that goes wrong (RFC 9457 problem details).
+
+The `name` of a refusal or failure is for logs, tests and tables; the caller gets the same short answer for every
+cause of one status.
+"""
+
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Unprocessable content",
+    429: "Too many requests",
+    431: "Request header fields too large",
+    500: "Internal server error",
+    502: "Bad gateway",
+    503: "Service unavailable",
+}
+
+
+class Problem(Exception):
+    """Ends a request with a status. `detail` is for the caller and must not tell the cause of a refused check."""
+
+    def __init__(self, name: str, status: int, detail: str = "", retry_after: int | None = None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+
+    def body(self) -> dict[str, object]:
+        """The problem document as a JSON object."""
+        document: dict[str, object] = {"type": "about:blank", "title": TITLES[self.status], "status": self.status}
+        if self.detail:
+            document["detail"] = self.detail
+        return document
+
+
+class Refused(Problem):
+    """A guard said no."""
+
+
+class Unavailable(Problem):
+    """Something that this request needs is away; nothing was done, and the caller may come back."""
+
+    def __init__(self, name: str, retry_after: int = 5) -> None:
+        super().__init__(name, 503, retry_after=retry_after)

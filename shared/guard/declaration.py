@@ -1,0 +1,207 @@
+"""GUARD: what a function declares about its door, and the decorator that keeps it.
+
+Order of a call: size, method, (preflight), secrets, signature or token, rate, then the function's body. Every refusal
+has a name in the log and the same short answer for the caller; an unexpected fault is logged masked, reported, and
+answered 500 without its text.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from shared import clock
+from shared.clock import Deadline
+from shared.cloud import parameters
+from shared.errors import Problem, Refused
+from shared.guard.kinds import Cron, Kind, Queue
+from shared.guard.request import Caller, HttpCall, Request, read_http
+from shared.guard.response import Response, cors_headers, preflight, render, render_problem
+from shared.guard.verify.queue import verify_record
+from shared.privacy import logs, monitoring
+from shared.settings import Secret, Setting, read
+
+Body = Callable[[Request], Response]
+Handler = Callable[[dict[str, Any], Any], Any]
+
+# What a function keeps back of its time to answer in.
+MARGIN_SECONDS = 0.3
+# With less than this a record is not begun: it would be cut in the middle of its effect.
+MINIMUM_SECONDS = 1.0
+
+log = logging.getLogger("portero")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """The declaration. Literals only, so that the audit reads it without importing the function.
+
+    `methods` as HTTP names them; `body_limit` in bytes; `seconds` the function's own deadline; `secrets` the names it
+    may read; `rate` (calls a minute for one user) needs the shared store; `writes` what it changes; `store_down` what
+    it does when a store is away: "refuse" (503), "degrade" or "queue".
+    """
+
+    kind: Kind
+    seconds: float
+    secrets: tuple[str, ...]
+    writes: tuple[str, ...]
+    store_down: str
+    methods: tuple[str, ...] = ()
+    body_limit: int = 0
+    rate: int = 0
+
+    def __call__(self, body: Body) -> Handler:
+        """Guard `body`; the result is the handler that Lambda calls."""
+        function = body.__module__.rpartition(".")[2]
+        if function.partition("_")[0] not in self.kind.prefixes:
+            raise TypeError(f"{function}: its prefix does not go with guard {type(self.kind).__name__.lower()}")
+
+        @functools.wraps(body)
+        def handler(event: dict[str, Any], context: Any) -> Any:
+            logs.configure()
+            started = clock.now()
+            with logs.carrying(request_id=str(getattr(context, "aws_request_id", "")), function=function):
+                deadline = Deadline(self._seconds_left(context))
+                if isinstance(self.kind, Queue):
+                    return self._answer_records(function, body, event, self.kind, started, deadline)
+                if isinstance(self.kind, Cron) and "requestContext" not in event:
+                    return self._answer_schedule(function, body, event, self.kind, started, deadline)
+                return self._answer_http(function, body, event, started, deadline)
+
+        return handler
+
+    def _seconds_left(self, context: Any) -> float:
+        left: float = context.get_remaining_time_in_millis() / 1000
+        return max(0.0, min(self.seconds, left - MARGIN_SECONDS))
+
+    def _prepare(self) -> None:
+        parameters.prepare(Secret(name) for name in self.secrets)
+
+    def _answer_http(
+        self, function: str, body: Body, event: dict[str, Any], now: float, deadline: Deadline
+    ) -> dict[str, Any]:
+        extra: dict[str, str] = {}
+        try:
+            call = read_http(event, self.body_limit)
+            if self.kind.cors:
+                extra = cors_headers(call.origin)
+                if call.method == "OPTIONS":
+                    return preflight(call.origin, self.methods)
+            response = self._admitted(function, body, call, now, deadline)
+            log.info("answered", extra={"status": response.status, "duration_ms": _milliseconds_since(now)})
+            return render(response, extra)
+        except Problem as problem:
+            _log_problem(problem, now)
+            return render_problem(problem, extra)
+        except Exception as error:
+            _log_fault(error)
+            return render_problem(Problem("fault", 500), extra)
+
+    def _admitted(self, function: str, body: Body, call: HttpCall, now: float, deadline: Deadline) -> Response:
+        if call.method not in self.methods:
+            raise Refused("method", 405)
+        self._prepare()
+        assert not isinstance(self.kind, Queue)
+        caller = self.kind.admit(call, now)
+        if isinstance(caller, Response):
+            return caller
+        self._keep_rate(function, caller, deadline)
+        return body(Request(function, caller, now, deadline, raw=call.body))
+
+    def _keep_rate(self, function: str, caller: Caller, deadline: Deadline) -> None:
+        if not self.rate:
+            return
+        # Imported here: the Redis client is for functions that have a shared rate.
+        from shared.abuse.shared_rate import wait
+
+        seconds = wait(f"rate:{function}:{caller.user}", self.rate, 60, deadline)
+        if seconds:
+            raise Refused("rate", 429, retry_after=seconds)
+
+    def _answer_schedule(
+        self, function: str, body: Body, event: dict[str, Any], kind: Cron, now: float, deadline: Deadline
+    ) -> dict[str, Any]:
+        try:
+            self._prepare()
+            caller = kind.admit_event(event.get("authorization"))
+            response = body(Request(function, caller, now, deadline))
+            log.info("ran", extra={**response.body, "duration_ms": _milliseconds_since(now)})
+            return response.body
+        except Problem as problem:
+            _log_problem(problem, now)
+            # Raised again without its cause, so that the scheduler retries and the runtime prints nothing of ours.
+            raise RuntimeError(problem.name) from None
+        except Exception as error:
+            _log_fault(error)
+            raise RuntimeError("fault") from None
+
+    def _answer_records(
+        self, function: str, body: Body, event: dict[str, Any], kind: Queue, now: float, deadline: Deadline
+    ) -> dict[str, Any]:
+        """Each record on its own; after a failure the later ones of the same group wait for it, to keep the order."""
+        failures: list[dict[str, str]] = []
+        stopped: set[str] = set()
+        self._prepare()
+        arn = read(Setting(f"{kind.name.upper()}_QUEUE_ARN"))
+        for record in event.get("Records", []):
+            group = record.get("attributes", {}).get("MessageGroupId", "")
+            if deadline.remaining() < MINIMUM_SECONDS:
+                stopped.add(group)
+            if group in stopped or not self._settled(function, body, record, kind, arn, now, deadline):
+                stopped.add(group)
+                failures.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failures}
+
+    def _settled(
+        self, function: str, body: Body, record: dict[str, Any], kind: Queue, arn: str, now: float, deadline: Deadline
+    ) -> bool:
+        started = clock.now()
+        try:
+            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))
+            with logs.carrying(**ids):
+                request = Request(function, Caller(kind="queue"), started, deadline, ids=ids)
+                response = body(request)
+                log.info("settled", extra={**response.body, "duration_ms": _milliseconds_since(started)})
+            return True
+        except Problem as problem:
+            _log_problem(problem, started)
+        except Exception as error:
+            _log_fault(error)
+        return False
+
+
+def guard(
+    kind: Kind,
+    *,
+    seconds: float,
+    secrets: tuple[str, ...],
+    writes: tuple[str, ...],
+    store_down: str,
+    methods: tuple[str, ...] = (),
+    body_limit: int = 0,
+    rate: int = 0,
+) -> Guard:
+    """Declare a guard; see Guard. Raises ValueError for a secret that settings.py does not know."""
+    for name in secrets:
+        Secret(name)
+    return Guard(kind, seconds, secrets, writes, store_down, methods, body_limit, rate)
+
+
+def _milliseconds_since(moment: float) -> int:
+    return round((clock.now() - moment) * 1000)
+
+
+def _log_problem(problem: Problem, since: float) -> None:
+    level = logging.WARNING if problem.status < 500 else logging.ERROR
+    name = "refusal" if isinstance(problem, Refused) else "problem"
+    log.log(
+        level,
+        "refused" if isinstance(problem, Refused) else "failed",
+        extra={name: problem.name, "status": problem.status, "duration_ms": _milliseconds_since(since)},
+    )
+
+
+def _log_fault(error: Exception) -> None:
+    log.error("fault", exc_info=error)
+    monitoring.report(error)

@@ -1,0 +1,73 @@
+"""The answer: JSON or a problem document, with security headers on every one."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.errors import Problem
+from shared.settings import Setting, read_optional
+
+SECURITY_HEADERS = {
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a function answers: a JSON object, unless `text` is given (text/plain)."""
+
+    status: int = 200
+    body: dict[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def render(response: Response, extra: dict[str, str]) -> dict[str, Any]:
+    """The answer in API Gateway's form."""
+    content_type = "application/json" if response.text is None else "text/plain; charset=utf-8"
+    body = json.dumps(response.body, ensure_ascii=False) if response.text is None else response.text
+    return {
+        "statusCode": response.status,
+        "headers": {"content-type": content_type, **SECURITY_HEADERS, **extra, **response.headers},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def render_problem(problem: Problem, extra: dict[str, str]) -> dict[str, Any]:
+    """A problem document: the same for every cause of one status, unless the problem speaks to the caller."""
+    headers = {"content-type": "application/problem+json", **SECURITY_HEADERS, **extra}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(problem.retry_after)
+    return {
+        "statusCode": problem.status,
+        "headers": headers,
+        "body": json.dumps(problem.body()),
+        "isBase64Encoded": False,
+    }
+
+
+def cors_headers(origin: str) -> dict[str, str]:
+    """The headers that let a listed origin read the answer; for any other origin only `Vary`."""
+    headers = {"vary": "Origin"}
+    if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):
+        headers["access-control-allow-origin"] = origin
+    return headers
+
+
+def preflight(origin: str, methods: tuple[str, ...]) -> dict[str, Any]:
+    """The answer to a browser's OPTIONS request."""
+    headers = cors_headers(origin)
+    if "access-control-allow-origin" in headers:
+        headers |= {
+            "access-control-allow-methods": ", ".join(methods),
+            "access-control-allow-headers": "authorization, content-type",
+            "access-control-max-age": "600",
+        }
+    return {"statusCode": 204, "headers": {**SECURITY_HEADERS, **headers}, "body": "", "isBase64Encoded": False}

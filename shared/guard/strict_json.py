@@ -1,0 +1,83 @@
+"""JSON that two readers cannot understand differently: no duplicate keys, no NaN, bounded depth and size of numbers."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+MAXIMUM_DEPTH = 32
+MAXIMUM_DIGITS = 32
+_LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+class Malformed(ValueError):
+    """The bytes are not JSON as this suite accepts it."""
+
+
+def parse(raw: bytes) -> Any:
+    """The value that `raw` (UTF-8) holds.
+
+    Raises Malformed for anything else: not UTF-8, not JSON, nested deeper than 32, duplicate keys in an object, NaN or
+    Infinity, a number of more than 32 digits.
+    """
+    try:
+        value = json.loads(
+            raw.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_decimal
+        )
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise Malformed from None
+    _check_depth(value)
+    return value
+
+
+def storable(value: Any) -> Any:
+    """The value with what PostgreSQL cannot keep taken out of its texts: U+0000 and lone surrogates (as U+FFFD)."""
+    if isinstance(value, str):
+        if value.isascii() and "\x00" not in value:
+            return value
+        return _LONE_SURROGATES.sub("\ufffd", value.replace("\x00", ""))
+    if isinstance(value, dict):
+        return {storable(key): storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [storable(inner) for inner in value]
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAXIMUM_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise Malformed
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise Malformed
+    return result
+
+
+def _constant(_: str) -> NoReturn:
+    raise Malformed
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAXIMUM_DIGITS:
+        raise Malformed
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    if len(text) > MAXIMUM_DIGITS:
+        raise Malformed
+    number = float(text)
+    if math.isinf(number):
+        raise Malformed
+    return number

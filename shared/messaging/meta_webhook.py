@@ -1,0 +1,191 @@
+"""From one webhook body of Meta to the items that are kept: one for each message, status and anything else.
+
+Shapes: WhatsApp Cloud API webhooks (v23.0 to v26.0) and the Messenger Platform. A body is a batch; nothing in it may
+make its siblings disappear, so dispatch is by the keys that are there, and what is unknown is kept as `account`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+MAXIMUM_TEXT = 65_536
+MAXIMUM_NAME = 256
+MAXIMUM_ID = 512
+MAXIMUM_SENDER = 128
+_PHONE = re.compile(r"[0-9]{5,20}")
+# What Meta allows to be old or early before we take the time of arrival instead.
+_PLAUSIBLE = (1_262_304_000, 4_102_444_800)  # the years 2010 to 2100
+
+Item = dict[str, Any]
+
+
+def items_of(body: Any, arrived_at: float) -> list[Item]:
+    """The items of a verified body, in order. `arrived_at` in seconds since the epoch.
+
+    Each: {channel, channel_id, kind, key, occurred_at, item} and, for messages, {contact, type, text, provider_id},
+    for statuses, {status}. The key names the effect, from signed material only, so that a repeated delivery in
+    another batch is the same effect.
+    """
+    if not isinstance(body, dict):
+        return []
+    source = body.get("object")
+    entries = [entry for entry in _list(body.get("entry")) if isinstance(entry, dict)]
+    if source == "whatsapp_business_account":
+        return [item for entry in entries for item in _whatsapp_items(entry, arrived_at)]
+    channel = {"page": "messenger", "instagram": "instagram"}.get(str(source))
+    if channel is None:
+        return []
+    return [item for entry in entries for item in _page_items(channel, entry, arrived_at)]
+
+
+def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
+    for change in _list(entry.get("changes")):
+        value = _object(_object(change).get("value"))
+        number = str(_object(value.get("metadata")).get("phone_number_id", ""))
+        about = {"channel": "whatsapp", "channel_id": number}
+        found = False
+        for message in _list(value.get("messages")):
+            found = True
+            yield about | _whatsapp_message(_object(message), _list(value.get("contacts")), number, arrived_at)
+        for status in _list(value.get("statuses")):
+            found = True
+            yield about | _whatsapp_status(_object(status), number, arrived_at)
+        if not found:
+            yield about | _other(_object(change), str(entry.get("id", "")), str(entry.get("time", "")), arrived_at)
+
+
+def _whatsapp_message(message: dict[str, Any], contacts: list[Any], number: str, arrived_at: float) -> Item:
+    wamid = str(message.get("id", ""))
+    phone = str(message.get("from") or "")
+    opaque = str(message.get("from_user_id") or "")
+    contact = _contact(contacts, phone, opaque)
+    phone = phone or str(contact.get("wa_id") or "")
+    opaque = opaque or str(contact.get("user_id") or "")
+    sender = opaque or phone
+    if not 0 < len(wamid) <= MAXIMUM_ID or not 0 < len(sender) <= MAXIMUM_SENDER:
+        # Without an id or a sender there is nobody to answer, but what came is kept.
+        return _other(message, number, "", arrived_at)
+    return {
+        "kind": "message",
+        "key": f"{number}:{wamid}",
+        "occurred_at": _moment(message.get("timestamp"), arrived_at),
+        "item": message,
+        "contact": {
+            "id": sender,
+            "phone": phone if _PHONE.fullmatch(phone) else None,
+            "name": str(_object(contact.get("profile")).get("name") or "")[:MAXIMUM_NAME],
+        },
+        "type": _type_of(message),
+        "text": _text_of(message)[:MAXIMUM_TEXT],
+        "provider_id": wamid,
+    }
+
+
+def _contact(contacts: list[Any], phone: str, opaque: str) -> dict[str, Any]:
+    """The contact card that belongs to the sender; the only card, when the sender names none of them."""
+    cards = [_object(card) for card in contacts]
+    for card in cards:
+        if (phone and card.get("wa_id") == phone) or (opaque and card.get("user_id") == opaque):
+            return card
+    return cards[0] if len(cards) == 1 else {}
+
+
+def _type_of(message: dict[str, Any]) -> str:
+    declared = str(message.get("type") or "unknown")
+    return declared[:40] if declared in message or declared == "unsupported" else "unsupported"
+
+
+def _text_of(message: dict[str, Any]) -> str:
+    """What the customer wrote or chose; empty for a message without words."""
+    interactive = _object(message.get("interactive"))
+    candidates = (
+        _object(message.get("text")).get("body"),
+        _object(message.get("button")).get("text"),
+        _object(interactive.get("button_reply")).get("title"),
+        _object(interactive.get("list_reply")).get("title"),
+        *(_object(message.get(kind)).get("caption") for kind in ("image", "video", "document")),
+    )
+    return next((text for text in candidates if isinstance(text, str)), "")
+
+
+def _whatsapp_status(status: dict[str, Any], number: str, arrived_at: float) -> Item:
+    wamid, name = str(status.get("id", "")), str(status.get("status", ""))
+    recipient = str(status.get("recipient_id") or status.get("recipient_user_id") or "")
+    participant = str(status.get("recipient_participant_id") or "")
+    errors = [_object(error) for error in _list(status.get("errors"))]
+    return {
+        "kind": "status",
+        "key": hashlib.sha256(repr((number, wamid, name, recipient, participant)).encode()).hexdigest(),
+        "occurred_at": _moment(status.get("timestamp"), arrived_at),
+        "item": status,
+        "status": {
+            "provider_id": wamid,
+            "status": name,
+            "outbox_id": str(status.get("biz_opaque_callback_data") or ""),
+            "error": str(errors[0].get("code", "unknown")) if errors else None,
+        },
+    }
+
+
+def _page_items(channel: str, entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
+    """Messenger and Instagram: text messages are kept as messages, everything else as it came."""
+    page = str(entry.get("id", ""))
+    about = {"channel": channel, "channel_id": page}
+    for event in [*_list(entry.get("messaging")), *_list(entry.get("standby")), *_list(entry.get("changes"))]:
+        message = _object(_object(event).get("message"))
+        sender = str(_object(_object(event).get("sender")).get("id", ""))
+        mid = str(message.get("mid", ""))
+        is_own = bool(message.get("is_echo")) or sender == page
+        if (
+            not 0 < len(mid) <= MAXIMUM_ID
+            or not 0 < len(sender) <= MAXIMUM_SENDER
+            or is_own
+            or message.get("is_deleted")
+        ):
+            yield about | _other(_object(event), page, "", arrived_at)
+            continue
+        text = message.get("text")
+        yield about | {
+            "kind": "message",
+            "key": f"{page}:{mid}",
+            "occurred_at": _moment(event.get("timestamp"), arrived_at),
+            "item": event,
+            "contact": {"id": sender, "phone": None, "name": ""},
+            "type": "text" if isinstance(text, str) else "unsupported",
+            "text": text[:MAXIMUM_TEXT] if isinstance(text, str) else "",
+            "provider_id": mid,
+        }
+
+
+def _other(item: dict[str, Any], account: str, time: str, arrived_at: float) -> Item:
+    digest = hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
+    return {
+        "kind": "account",
+        "key": f"{account}:{digest}:{time}",
+        "occurred_at": _moment(None, arrived_at),
+        "item": item,
+    }
+
+
+def _moment(timestamp: Any, arrived_at: float) -> str:
+    """RFC 3339. Meta gives seconds or milliseconds, as a text or a number; an absurd one is the time of arrival."""
+    try:
+        seconds = float(timestamp)
+    except (TypeError, ValueError):
+        seconds = arrived_at
+    if seconds >= 1e12:
+        seconds /= 1000
+    if not _PLAUSIBLE[0] <= seconds <= _PLAUSIBLE[1]:
+        seconds = arrived_at
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,39 @@
+"""Waking the workers: which turn or send to look at, by ids, in the order of each conversation."""
+
+import logging
+from collections.abc import Iterable
+
+from shared.clock import Deadline
+from shared.cloud.queues import Wake, send
+from shared.errors import Unavailable
+
+MAXIMUM_SECONDS = 1.5
+
+log = logging.getLogger("portero")
+
+
+def wake_turns(turns: Iterable[tuple[str, str]], cause: str, deadline: Deadline) -> int:
+    """Wake the reply worker for each (tenant, conversation). The same cause within five minutes wakes once.
+
+    The number of turns woken. Never raises: everything is kept by now, and what was not woken is swept up in minutes.
+    """
+    wakes = [
+        Wake({"tenant": tenant, "conversation": conversation}, conversation, cause) for tenant, conversation in turns
+    ]
+    send("reply", wakes, min(MAXIMUM_SECONDS, deadline.remaining()))
+    return len(wakes)
+
+
+def wake_sends(sends: Iterable[tuple[str, str, str]], cause: str, deadline: Deadline) -> int:
+    """Wake the send worker for each (tenant, outbox, conversation), as above."""
+    wakes = [Wake({"tenant": tenant, "outbox": outbox}, talk, cause) for tenant, outbox, talk in sends]
+    return _wake("send", wakes, deadline)
+
+
+def _wake(queue: str, wakes: list[Wake], deadline: Deadline) -> int:
+    try:
+        send(queue, wakes, min(MAXIMUM_SECONDS, deadline.remaining()))
+    except Unavailable as problem:
+        log.warning("not woken", extra={"queue": queue, "problem": problem.name, "count": len(wakes)})
+        return 0
+    return len(wakes)

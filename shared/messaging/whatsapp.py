@@ -1,0 +1,89 @@
+"""Sending through the WhatsApp Cloud API.
+
+There is no idempotency key: an attempt without an answer may have been delivered. So the outbox id travels as
+`biz_opaque_callback_data`, and a status, which returns it, tells what became of the attempt.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import httpx
+
+from shared.clock import Deadline
+from shared.cloud.parameters import current
+from shared.data.store import Recipient
+from shared.settings import Secret, Setting, read
+
+MAXIMUM_SECONDS = 10.0
+
+# Error codes of the Cloud API that pass by themselves, with the seconds to wait before the next attempt.
+_LATER = {
+    4: 300, 80007: 300, 130429: 30, 131056: 30, 133016: 300, 131048: 600, 131049: 86400,
+    1: 10, 2: 10, 131000: 10, 131016: 30, 131057: 60, 133004: 60, 135000: 30,
+}  # fmt: skip
+TRANSIENT_DELAY = 15
+
+
+@dataclass(frozen=True)
+class SendOutcome:
+    """What came of one attempt; see settle_outbox for the results."""
+
+    result: Literal["sent", "unconfirmed", "later", "failed"]
+    provider_id: str | None = None
+    error: str | None = None
+    delay: int = 0
+
+
+def send_text(number: str, recipient: Recipient, text: str, outbox: str, deadline: Deadline) -> SendOutcome:
+    """One attempt to send `text` from the number with id `number`. Never raises for what the provider does."""
+    address: dict[str, str] = {"to": recipient.phone} if recipient.phone else {"recipient": recipient.id}
+    message = {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **address,
+        "type": "text",
+        "text": {"body": text, "preview_url": False},
+        "biz_opaque_callback_data": outbox,
+    }
+    try:
+        response = _connections().post(
+            f"{read(Setting.META_GRAPH_URL)}/{number}/messages",
+            headers={"authorization": f"Bearer {current(Secret.META_ACCESS_TOKEN)}"},
+            json=message,
+            timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
+        )
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        return SendOutcome("later", error="provider_unreachable", delay=TRANSIENT_DELAY)
+    except httpx.HTTPError as error:
+        return SendOutcome("unconfirmed", error=f"provider_{type(error).__name__}")
+    return _outcome(response)
+
+
+def _outcome(response: httpx.Response) -> SendOutcome:
+    answer = _json(response)
+    if response.status_code == 200:
+        try:
+            return SendOutcome("sent", provider_id=str(answer["messages"][0]["id"]))
+        except (KeyError, IndexError, TypeError):
+            return SendOutcome("unconfirmed", error="provider_answer_malformed")
+    error = answer.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(code, int) and code in _LATER:
+        return SendOutcome("later", error=str(code), delay=_LATER[code])
+    if response.status_code == 429 or response.status_code >= 500:
+        return SendOutcome("later", error=f"http_{response.status_code}", delay=TRANSIENT_DELAY)
+    return SendOutcome("failed", error=str(code or f"http_{response.status_code}"))
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+@cache
+def _connections() -> httpx.Client:
+    return httpx.Client()

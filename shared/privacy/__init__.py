@@ -1,0 +1,5 @@
+"""Nothing personal and nothing secret leaves in logs, errors or reports."""
+
+from shared.privacy.masking import mask_pii, redact, scrub
+
+__all__ = ["mask_pii", "redact", "scrub"]

@@ -1,0 +1,67 @@
+"""Every environment name and every secret's name, once.
+
+The environment holds addresses and names, never a secret; those are in the parameter store (cloud/parameters.py).
+"""
+
+import os
+from enum import StrEnum
+
+from shared.errors import Unavailable
+
+
+class Setting(StrEnum):
+    """A name that serverless.yml puts into a function's environment."""
+
+    STAGE = "STAGE"
+    PARAMETER_PREFIX = "PARAMETER_PREFIX"
+    LOG_LEVEL = "LOG_LEVEL"
+    SENTRY_DSN = "SENTRY_DSN"
+    SUPABASE_URL = "SUPABASE_URL"
+    SUPABASE_PUBLISHABLE_KEY = "SUPABASE_PUBLISHABLE_KEY"
+    UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
+    META_GRAPH_URL = "META_GRAPH_URL"
+    AI_BASE_URL = "AI_BASE_URL"
+    AI_MODEL = "AI_MODEL"
+    EMBEDDING_MODEL = "EMBEDDING_MODEL"
+    ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
+    KNOWLEDGE_BUCKET = "KNOWLEDGE_BUCKET"
+    REPLY_QUEUE_URL = "REPLY_QUEUE_URL"
+    REPLY_QUEUE_ARN = "REPLY_QUEUE_ARN"
+    SEND_QUEUE_URL = "SEND_QUEUE_URL"
+    SEND_QUEUE_ARN = "SEND_QUEUE_ARN"
+    # Set by the Lambda runtime, or by an operator who points the suite at another endpoint of AWS.
+    AWS_REGION = "AWS_REGION"
+    AWS_ACCESS_KEY_ID = "AWS_ACCESS_KEY_ID"
+    AWS_SECRET_ACCESS_KEY = "AWS_SECRET_ACCESS_KEY"
+    AWS_SESSION_TOKEN = "AWS_SESSION_TOKEN"
+    AWS_ENDPOINT_URL = "AWS_ENDPOINT_URL"
+    AWS_LAMBDA_FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
+
+
+class Secret(StrEnum):
+    """The last part of a parameter's name below PARAMETER_PREFIX."""
+
+    META_APP_SECRET = "META_APP_SECRET"
+    META_VERIFY_TOKEN = "META_VERIFY_TOKEN"
+    META_ACCESS_TOKEN = "META_ACCESS_TOKEN"
+    SUPABASE_SECRET_KEY = "SUPABASE_SECRET_KEY"
+    UPSTASH_REDIS_REST_TOKEN = "UPSTASH_REDIS_REST_TOKEN"
+    AI_API_KEY = "AI_API_KEY"
+    QUEUE_KEY = "QUEUE_KEY"
+    CRON_SECRET = "CRON_SECRET"
+
+
+def read(setting: Setting) -> str:
+    """The setting's value.
+
+    Raises Unavailable (`setting_missing_<NAME>`) when it is absent or empty: a door without its setting stays shut.
+    """
+    value = os.environ.get(setting, "").strip()
+    if not value:
+        raise Unavailable(f"setting_missing_{setting}")
+    return value
+
+
+def read_optional(setting: Setting) -> str:
+    """The setting's value, or an empty string."""
+    return os.environ.get(setting, "").strip()
