@@ -9,6 +9,8 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from local.supabase.keys import generate_signing_key
+
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".local"
 STAGE = "local"
@@ -37,6 +39,7 @@ class Keys:
     queue: str = field(default_factory=_random_key)
     cron: str = field(default_factory=_random_key)
     owner_password: str = field(default_factory=_random_key)
+    signing_key_pem: str = field(default_factory=generate_signing_key, repr=False)
 
 
 @dataclass(frozen=True)

@@ -27,28 +27,25 @@ class Wake:
 
 
 def send(queue: str, wakes: Sequence[Wake], seconds: float) -> None:
-    """Send all of them, ten a call. `queue` is "reply" or "send".
+    """Send up to ten in one call. `queue` is "reply" or "send".
 
     Raises Unavailable when SQS is away, refuses, or refuses one of them: what was not queued is swept up later.
     """
     url = read(Setting(f"{queue.upper()}_QUEUE_URL"))
     key = current(Secret.QUEUE_KEY)
-    now = clock.now()
-    for first in range(0, len(wakes), MESSAGES_PER_CALL):
-        entries = [
-            {
-                "Id": str(place),
-                "MessageBody": seal(queue, wake.ids, key, now),
-                "MessageGroupId": wake.group,
-                "MessageDeduplicationId": hashlib.sha256(repr((wake.ids, wake.once)).encode()).hexdigest(),
-            }
-            for place, wake in enumerate(wakes[first : first + MESSAGES_PER_CALL])
-        ]
-        answer = aws.call_json(
-            "sqs", _endpoint(url), "AmazonSQS.SendMessageBatch", "1.0", {"QueueUrl": url, "Entries": entries}, seconds
-        )
-        if answer.get("Failed"):
-            raise Unavailable("sqs_refused")
+    entries = [
+        {
+            "Id": str(place),
+            "MessageBody": seal(queue, wake.ids, key, clock.now()),
+            "MessageGroupId": wake.group,
+            "MessageDeduplicationId": hashlib.sha256(repr((wake.ids, wake.once)).encode()).hexdigest(),
+        }
+        for place, wake in enumerate(wakes)
+    ]
+    body = {"QueueUrl": url, "Entries": entries}
+    answer = aws.call_json("sqs", _endpoint(url), "AmazonSQS.SendMessageBatch", "1.0", body, seconds)
+    if answer.get("Failed"):
+        raise Unavailable("sqs_refused")
 
 
 def _endpoint(queue_url: str) -> str:

@@ -35,8 +35,9 @@ def _tls() -> ssl.SSLContext:
 def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
     """One request, one answer, within `seconds`.
 
-    A kept connection that the other side closed while idle is opened again, once; a request that may have arrived is
-    never repeated here. Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
+    A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all the
+    same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
+    Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
     """
     parts = urlsplit(url)
     place = (parts.scheme, parts.netloc)
@@ -48,6 +49,9 @@ def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: f
             return _exchange(connection, place, method, target, headers, body, ends)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise Unavailable(f"upstream_{type(error).__name__}") from None
     connection = _connect(place, min(CONNECT_SECONDS, seconds))
     try:
         return _exchange(connection, place, method, target, headers, body, ends)
@@ -89,6 +93,8 @@ def _exchange(
             if len(received) > MAXIMUM_ANSWER:
                 raise Unavailable("upstream_answer_too_large")
             _allow_until(connection, ends)
+        # Reading in pieces leaves the end unnoticed, and the connection could not be used again.
+        response.close()
     except TimeoutError:
         connection.close()
         raise Unavailable("upstream_timeout") from None

@@ -28,14 +28,15 @@ def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
     answer = transport.send("POST", url, headers, body, min(MAXIMUM_SECONDS, deadline.remaining()))
     if 200 <= answer.status < 300:
         return json.loads(answer.body) if answer.body else None
-    if _is_lost_claim(answer.body):
+    problem = _problem(answer.body)
+    if problem.get("code") == "P0001" and problem.get("message") == "claim lost":
         raise ClaimLost(function)
-    raise Unavailable(f"database_refused_{answer.status}")
+    raise Unavailable(f"database_refused_{problem.get('code') or answer.status}")
 
 
-def _is_lost_claim(body: bytes) -> bool:
+def _problem(body: bytes) -> dict[str, Any]:
     try:
         problem = json.loads(body)
     except ValueError:
-        return False
-    return isinstance(problem, dict) and problem.get("code") == "P0001" and problem.get("message") == "claim lost"
+        return {}
+    return problem if isinstance(problem, dict) else {}

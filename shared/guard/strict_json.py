@@ -44,17 +44,18 @@ def storable(value: Any) -> Any:
 
 
 def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAXIMUM_DEPTH + 1):
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAXIMUM_DEPTH):
+        if not level:
+            return
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
-        if not level:
-            return
-    raise Malformed
+    if level:
+        raise Malformed
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
     for change in _list(entry.get("changes")):
         value = _object(_object(change).get("value"))
         number = str(_object(value.get("metadata")).get("phone_number_id", ""))
-        about = {"channel": "whatsapp", "channel_id": number}
+        # What concerns the whole account names no number.
+        about = {"channel": "whatsapp", "channel_id": number or str(entry.get("id", ""))}
         found = False
         for message in _list(value.get("messages")):
             found = True

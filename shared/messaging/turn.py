@@ -12,8 +12,9 @@ from shared.data.store import Outcome, TurnClaim
 
 log = logging.getLogger("portero")
 
-# What the assistant reads. Everything else goes to a person.
+# What the assistant reads; what needs no answer; everything else goes to a person.
 READABLE = frozenset({"text", "button", "interactive"})
+SILENT = frozenset({"reaction", "edit", "revoke", "system"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def decide(tenant_id: str, turn: TurnClaim, deadline: Deadline) -> Decision:
         return Decision(_all(turn, "unsupported"))
     if turn.handled_by == "person":
         return Decision(_all(turn, "handed_to_person"))
+    if all(message.kind in SILENT for message in turn.messages):
+        return Decision(_all(turn, "unsupported"))
     readable = [message for message in turn.messages if message.kind in READABLE and message.text.strip()]
     if not readable:
         return _hand_off(turn)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from shared.clock import Deadline
-from shared.cloud.queues import Wake, send
+from shared.cloud.queues import MESSAGES_PER_CALL, Wake, send
 from shared.errors import Unavailable
 
 MAXIMUM_SECONDS = 1.5
@@ -17,11 +17,8 @@ def wake_turns(turns: Iterable[tuple[str, str]], cause: str, deadline: Deadline)
 
     The number of turns woken. Never raises: everything is kept by now, and what was not woken is swept up in minutes.
     """
-    wakes = [
-        Wake({"tenant": tenant, "conversation": conversation}, conversation, cause) for tenant, conversation in turns
-    ]
-    send("reply", wakes, min(MAXIMUM_SECONDS, deadline.remaining()))
-    return len(wakes)
+    wakes = [Wake({"tenant": tenant, "conversation": talk}, talk, cause) for tenant, talk in turns]
+    return _wake("reply", wakes, deadline)
 
 
 def wake_sends(sends: Iterable[tuple[str, str, str]], cause: str, deadline: Deadline) -> int:
@@ -31,9 +28,11 @@ def wake_sends(sends: Iterable[tuple[str, str, str]], cause: str, deadline: Dead
 
 
 def _wake(queue: str, wakes: list[Wake], deadline: Deadline) -> int:
-    try:
-        send(queue, wakes, min(MAXIMUM_SECONDS, deadline.remaining()))
-    except Unavailable as problem:
-        log.warning("not woken", extra={"queue": queue, "problem": problem.name, "count": len(wakes)})
-        return 0
+    limit = Deadline(min(MAXIMUM_SECONDS, deadline.remaining()))
+    for first in range(0, len(wakes), MESSAGES_PER_CALL):
+        try:
+            send(queue, wakes[first : first + MESSAGES_PER_CALL], limit.remaining())
+        except Unavailable as problem:
+            log.warning("not woken", extra={"queue": queue, "problem": problem.name, "count": len(wakes) - first})
+            return first
     return len(wakes)

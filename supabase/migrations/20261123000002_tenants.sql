@@ -29,6 +29,8 @@ create table public.channels (
   tenant_id uuid not null references public.tenants (id) on delete cascade,
   kind text not null check (kind in ('whatsapp', 'instagram', 'messenger')),
   external_id text not null check (external_id ~ '^[0-9]{1,32}$'),
+  -- The account above it (WhatsApp Business Account): events of the account name no number.
+  account_id text check (account_id ~ '^[0-9]{1,32}$'),
   display_name text not null default '' check (char_length(display_name) <= 120),
   created_at timestamptz not null default now(),
   unique (tenant_id, id),
@@ -36,6 +38,8 @@ create table public.channels (
   unique (kind, external_id)
 );
 comment on table public.channels is 'tenant=tenant_id personal=no export=owner erase=with-tenant keep=while-connected';
+
+create index channels_account on public.channels (kind, account_id) where account_id is not null;
 
 -- The caller's own tenants. It takes no user argument, so it cannot be asked about anybody else.
 create function private.my_tenants() returns setof uuid
@@ -93,7 +97,8 @@ end $$;
 create trigger open_account after insert on auth.users for each row execute function private.open_account();
 
 -- Connect a number or page to a tenant (the onboarding of a channel, and the seed of the offline world).
-create function public.connect_channel(p_tenant uuid, p_kind text, p_external_id text, p_display_name text)
+create function public.connect_channel(
+  p_tenant uuid, p_kind text, p_external_id text, p_account_id text, p_display_name text)
 returns uuid
 language plpgsql security definer
 set search_path = ''
@@ -106,16 +111,16 @@ begin
   select c.id into v_channel from public.channels c
     where c.tenant_id = p_tenant and c.kind = p_kind and c.external_id = p_external_id;
   if v_channel is null then
-    insert into public.channels (tenant_id, kind, external_id, display_name)
-      values (p_tenant, p_kind, p_external_id, p_display_name) returning id into v_channel;
+    insert into public.channels (tenant_id, kind, external_id, account_id, display_name)
+      values (p_tenant, p_kind, p_external_id, p_account_id, p_display_name) returning id into v_channel;
   end if;
   return v_channel;
 end $$;
-grant execute on function public.connect_channel(uuid, text, text, text) to service_role;
+grant execute on function public.connect_channel(uuid, text, text, text, text) to service_role;
 grant execute on function private.my_tenants() to authenticated;
 
 grant create on schema public, private to portero_service;
 alter function private.my_tenants() owner to portero_service;
 alter function private.open_account() owner to portero_service;
-alter function public.connect_channel(uuid, text, text, text) owner to portero_service;
+alter function public.connect_channel(uuid, text, text, text, text) owner to portero_service;
 revoke create on schema public, private from portero_service;

@@ -42,6 +42,38 @@ begin
   return v_message;
 end $$;
 
+-- One item of a webhook body, read once: whose it is, what it does, and what it carries.
+create type private.arrival as (
+  tenant_id uuid, channel_id uuid, kind text, key text, occurred_at timestamptz, item jsonb, external_id text,
+  phone text, name text, type text, body text, provider_id text, status jsonb, place bigint);
+
+-- The items of known channels in the order of the body. The number or page that an item names tells whose it is; an
+-- event of an account goes to the account's first number. A body may hold an effect twice: the first one counts. A
+-- time from the future is taken as now.
+create function private.arrivals_of(p_items jsonb) returns private.arrival[]
+language sql stable
+set search_path = ''
+as $$
+  with items as (
+    select i, place, i ->> 'channel' as kind, i ->> 'channel_id' as named, i ->> 'kind' = 'account' as is_account
+    from jsonb_array_elements(p_items) with ordinality as e (i, place)
+  ), routes as (
+    select distinct on (n.kind, n.named, n.is_account) n.kind, n.named, n.is_account, c.id, c.tenant_id
+    from (select distinct kind, named, is_account from items) n
+    join public.channels c on c.kind = n.kind
+      and (c.external_id = n.named or (n.is_account and c.account_id = n.named))
+    order by n.kind, n.named, n.is_account, c.external_id = n.named desc, c.created_at, c.id
+  ), arrivals as (
+    select distinct on (r.tenant_id, i ->> 'key') row(
+      r.tenant_id, r.id, i ->> 'kind', i ->> 'key', least((i ->> 'occurred_at')::timestamptz, now()), i -> 'item',
+      i -> 'contact' ->> 'id', i -> 'contact' ->> 'phone', coalesce(i -> 'contact' ->> 'name', ''), i ->> 'type',
+      coalesce(i ->> 'text', ''), i ->> 'provider_id', i -> 'status', place)::private.arrival as arrival, place
+    from items join routes r using (kind, named, is_account)
+    order by r.tenant_id, i ->> 'key', place
+  )
+  select coalesce(array_agg(arrival order by place), '{}') from arrivals
+$$;
+
 -- Keep every item of one webhook body, each once. Items: an array of {channel, channel_id, kind, key, occurred_at,
 -- item} plus, for messages, {contact: {id, phone, name}, type, text, provider_id} and, for statuses, {status: {...}}.
 -- Returns {kept, duplicate, unknown_channel, turns: [{tenant, conversation}]}: the turns to wake are those with an
@@ -51,91 +83,64 @@ language plpgsql security definer
 set search_path = ''
 as $$
 declare
+  v_arrivals private.arrival[];
   v_tenant uuid;
-  v_known integer := 0;
   v_kept integer := 0;
-  v_new integer;
   v_turns jsonb := '[]';
 begin
   perform private.require_server();
   if jsonb_typeof(p_items) is distinct from 'array' then
     raise exception 'items must be an array' using errcode = '22023';
   end if;
-  for v_tenant in
-    select distinct c.tenant_id from jsonb_array_elements(p_items) as e (i)
-    join public.channels c on c.kind = i ->> 'channel' and c.external_id = i ->> 'channel_id'
-    order by 1
-  loop
+  v_arrivals := private.arrivals_of(p_items);
+  for v_tenant in select distinct tenant_id from unnest(v_arrivals) order by 1 loop
     perform private.enter_tenant(v_tenant);
-    v_new := private.keep_tenant_items(v_tenant, p_items);
-    v_kept := v_kept + v_new;
-    v_known := v_known + (
-      select count(*) from jsonb_array_elements(p_items) as e (i)
-      join public.channels c on c.kind = i ->> 'channel' and c.external_id = i ->> 'channel_id'
-      where c.tenant_id = v_tenant);
+    v_kept := v_kept + private.keep_arrivals(v_tenant, v_arrivals);
     v_turns := v_turns || coalesce((
       select jsonb_agg(distinct jsonb_build_object('tenant', b.tenant_id, 'conversation', b.conversation_id))
       from public.inbox b
       where b.tenant_id = v_tenant and b.outcome is null and b.kind = 'message'
-        and b.effect_key in (select i ->> 'key' from jsonb_array_elements(p_items) as e (i))), '[]');
+        and b.effect_key = any (select key from unnest(v_arrivals))), '[]');
   end loop;
-  return jsonb_build_object('kept', v_kept, 'duplicate', v_known - v_kept,
-    'unknown_channel', jsonb_array_length(p_items) - v_known, 'turns', v_turns);
+  return jsonb_build_object('kept', v_kept, 'duplicate', cardinality(v_arrivals) - v_kept,
+    'unknown_channel', (select count(*) from jsonb_array_elements(p_items) as e (i)
+      where not exists (select from public.channels c where c.kind = i ->> 'channel'
+        and (c.external_id = i ->> 'channel_id' or (i ->> 'kind' = 'account' and c.account_id = i ->> 'channel_id')))),
+    'turns', v_turns);
 end $$;
 
--- The items of one tenant in a body. A body may hold the same effect twice; the first one counts. A time from the
--- future is taken as now. A message that names its sender by phone alone finds the contact that has this phone.
-create function private.arriving(p_tenant uuid, p_items jsonb)
-returns table (channel_id uuid, kind text, key text, occurred_at timestamptz, item jsonb, external_id text, phone text,
-  name text, type text, body text, provider_id text, status jsonb, place bigint)
-language sql stable
-set search_path = ''
-as $$
-  select distinct on (i ->> 'key') c.id, i ->> 'kind', i ->> 'key', least((i ->> 'occurred_at')::timestamptz, now()),
-    i -> 'item',
-    coalesce(
-      (select k.external_id from public.contacts k where k.tenant_id = p_tenant and k.channel_id = c.id
-        and k.phone = i -> 'contact' ->> 'phone' and i -> 'contact' ->> 'id' = i -> 'contact' ->> 'phone' limit 1),
-      i -> 'contact' ->> 'id'),
-    i -> 'contact' ->> 'phone', coalesce(i -> 'contact' ->> 'name', ''), i ->> 'type', coalesce(i ->> 'text', ''),
-    i ->> 'provider_id', i -> 'status', place
-  from jsonb_array_elements(p_items) with ordinality as e (i, place)
-  join public.channels c on c.kind = i ->> 'channel' and c.external_id = i ->> 'channel_id'
-  where c.tenant_id = p_tenant
-  order by i ->> 'key', place
-$$;
-
-create function private.keep_tenant_items(p_tenant uuid, p_items jsonb) returns integer
+create function private.keep_arrivals(p_tenant uuid, p_arrivals private.arrival[]) returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_messages private.arrival[] := private.keep_contacts(p_tenant, p_arrivals);
   v_new integer;
   v_status record;
 begin
-  perform private.keep_contacts(p_tenant, p_items);
   with new_inbox as (
     insert into public.inbox (tenant_id, channel_id, conversation_id, kind, effect_key, item, occurred_at, outcome, settled_at)
       select p_tenant, a.channel_id, v.id, a.kind, a.key, a.item, a.occurred_at,
         case when a.kind = 'account' then 'noted' end, case when a.kind = 'account' then now() end
-      from private.arriving(p_tenant, p_items) a
+      from (select * from unnest(v_messages) union all
+        select * from unnest(p_arrivals) o where o.tenant_id = p_tenant and o.kind <> 'message') a
       left join public.contacts k on a.kind = 'message' and k.tenant_id = p_tenant and k.channel_id = a.channel_id
         and k.external_id = a.external_id
       left join public.conversations v on v.tenant_id = p_tenant and v.contact_id = k.id
       order by a.place
       on conflict (tenant_id, effect_key) do nothing
-      returning id, effect_key, conversation_id, kind
+      returning id, effect_key, conversation_id
   ), new_messages as (
     insert into public.messages (tenant_id, conversation_id, inbox_id, author, kind, body, provider_id, status, occurred_at)
       select p_tenant, n.conversation_id, n.id, 'contact', a.type, a.body, a.provider_id, 'received', a.occurred_at
-      from new_inbox n join private.arriving(p_tenant, p_items) a on a.key = n.effect_key where n.kind = 'message'
+      from new_inbox n join unnest(v_messages) a on a.key = n.effect_key
   )
   select count(*) into v_new from new_inbox;
 
   for v_status in
-    select b.id, a.status, a.occurred_at from private.arriving(p_tenant, p_items) a
+    select b.id, a.status, a.occurred_at from unnest(p_arrivals) a
     join public.inbox b on b.tenant_id = p_tenant and b.effect_key = a.key
-    where a.kind = 'status' and b.kind = 'status' and b.outcome is null order by a.occurred_at, a.place
+    where a.tenant_id = p_tenant and a.kind = 'status' and b.outcome is null order by a.occurred_at, a.place
   loop
     update public.inbox b set settled_at = now(), outcome = case
         when private.apply_status(p_tenant, v_status.status, v_status.occurred_at) is null then 'status_unmatched'
@@ -145,33 +150,45 @@ begin
   return v_new;
 end $$;
 
--- Contacts and conversations of the arriving messages. A contact known by phone keeps its row when the provider
--- begins to name it by an opaque id.
-create function private.keep_contacts(p_tenant uuid, p_items jsonb) returns void
+-- Contacts and conversations of the arriving messages; the messages come back with the id that their contact has
+-- here. A contact known by phone takes the opaque id when the provider begins to give one, and a message that names
+-- its sender by phone alone finds the contact that has this phone.
+create function private.keep_contacts(p_tenant uuid, p_arrivals private.arrival[]) returns private.arrival[]
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_messages private.arrival[];
 begin
   update public.contacts k set external_id = a.external_id
-    from private.arriving(p_tenant, p_items) a
-    where a.kind = 'message' and a.phone is not null and k.tenant_id = p_tenant and k.channel_id = a.channel_id
-      and k.external_id = a.phone and a.external_id <> a.phone
+    from unnest(p_arrivals) a
+    where a.tenant_id = p_tenant and a.kind = 'message' and a.phone is not null and a.external_id <> a.phone
+      and k.tenant_id = p_tenant and k.channel_id = a.channel_id and k.external_id = a.phone
       and not exists (select from public.contacts o where o.tenant_id = p_tenant and o.channel_id = a.channel_id
         and o.external_id = a.external_id);
+  select coalesce(array_agg(row(a.tenant_id, a.channel_id, a.kind, a.key, a.occurred_at, a.item,
+      coalesce(k.external_id, a.external_id), a.phone, a.name, a.type, a.body, a.provider_id, a.status, a.place
+      )::private.arrival order by a.place), '{}')
+    into v_messages
+    from unnest(p_arrivals) a
+    left join lateral (select c.external_id from public.contacts c where a.external_id = a.phone
+      and c.tenant_id = p_tenant and c.channel_id = a.channel_id and c.phone = a.phone limit 1) k on true
+    where a.tenant_id = p_tenant and a.kind = 'message';
   insert into public.contacts (tenant_id, channel_id, external_id, phone, name)
     select distinct on (a.channel_id, a.external_id) p_tenant, a.channel_id, a.external_id, a.phone, a.name
-    from private.arriving(p_tenant, p_items) a where a.kind = 'message'
+    from unnest(v_messages) a
     order by a.channel_id, a.external_id, a.place desc
     on conflict (tenant_id, channel_id, external_id) do update
       set phone = coalesce(excluded.phone, contacts.phone),
         name = case when excluded.name = '' then contacts.name else excluded.name end;
   insert into public.conversations (tenant_id, channel_id, contact_id, last_inbound_at)
     select p_tenant, a.channel_id, k.id, max(a.occurred_at)
-    from private.arriving(p_tenant, p_items) a join public.contacts k on k.tenant_id = p_tenant
+    from unnest(v_messages) a join public.contacts k on k.tenant_id = p_tenant
       and k.channel_id = a.channel_id and k.external_id = a.external_id
-    where a.kind = 'message' group by a.channel_id, k.id
+    group by a.channel_id, k.id
     on conflict (tenant_id, contact_id) do update
       set last_inbound_at = greatest(conversations.last_inbound_at, excluded.last_inbound_at);
+  return v_messages;
 end $$;
 
 -- Claim a conversation for one turn. Returns {state: claimed | busy | nothing | absent} and, when claimed, {turn,
@@ -343,9 +360,10 @@ grant execute on function public.keep_inbox(jsonb), public.claim_turn(uuid, uuid
 grant create on schema public, private to portero_service, portero_sweep;
 alter function private.status_rank(text) owner to portero_service;
 alter function private.apply_status(uuid, jsonb, timestamptz) owner to portero_service;
-alter function private.keep_tenant_items(uuid, jsonb) owner to portero_service;
-alter function private.arriving(uuid, jsonb) owner to portero_service;
-alter function private.keep_contacts(uuid, jsonb) owner to portero_service;
+alter type private.arrival owner to portero_service;
+alter function private.arrivals_of(jsonb) owner to portero_service;
+alter function private.keep_arrivals(uuid, private.arrival[]) owner to portero_service;
+alter function private.keep_contacts(uuid, private.arrival[]) owner to portero_service;
 alter function public.keep_inbox(jsonb) owner to portero_service;
 alter function public.claim_turn(uuid, uuid, integer) owner to portero_service;
 alter function public.settle_turn(uuid, uuid, bigint, jsonb, text, jsonb, text) owner to portero_service;
