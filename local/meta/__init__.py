@@ -1,0 +1,7 @@
+"""A simulator of Meta's Graph API: it checks what the real one checks, and can be told to misbehave."""
+
+from local.meta.application import application
+from local.meta.rules import Limits
+from local.meta.state import Number
+
+__all__ = ["Limits", "Number", "application"]
