@@ -35,8 +35,8 @@ def _tls() -> ssl.SSLContext:
 def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
     """One request, one answer, within `seconds`.
 
-    A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all the
-    same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
+    A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all
+    the same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
     Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
     """
     parts = urlsplit(url)

@@ -1,0 +1,81 @@
+"""Whatever a signed body holds, every item of it becomes something that can be kept."""
+
+import json
+from datetime import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local import payloads
+from shared.messaging.meta_webhook import items_of
+
+NOW = 1_800_000_000.0
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+MESSAGE = ["id", "from", "from_user_id", "timestamp", "type", "text", "body", "button", "interactive", "errors"]
+CONTACT = ["contacts", "profile", "name", "wa_id", "user_id"]
+OTHER = ["status", "recipient_id", "sender", "message", "mid", "is_echo", "code"]
+names = st.sampled_from([*MESSAGE, *CONTACT, *OTHER])
+record = st.dictionaries(names, anything | st.dictionaries(names, anything, max_size=3), max_size=8)
+value = st.fixed_dictionaries(
+    {},
+    optional={
+        "metadata": anything | st.just({"phone_number_id": "1"}),
+        "contacts": st.lists(record, max_size=2) | anything,
+        "messages": st.lists(record, max_size=3) | anything,
+        "statuses": st.lists(record, max_size=3) | anything,
+    },
+)
+entry = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": anything,
+        "time": anything,
+        "changes": st.lists(st.fixed_dictionaries({"value": value | anything}), max_size=2) | anything,
+        "messaging": st.lists(record, max_size=2) | anything,
+    },
+)
+body = st.fixed_dictionaries(
+    {
+        "object": st.sampled_from(["whatsapp_business_account", "page", "instagram", "user"]) | anything,
+        "entry": st.lists(entry | anything, max_size=2) | anything,
+    }
+)
+
+
+@given(body | anything)
+def test_every_item_of_any_body_can_be_kept(hostile):
+    for item in items_of(hostile, NOW):
+        assert item["kind"] in {"message", "status", "account"}
+        assert 0 < len(item["key"]) <= 600
+        datetime.fromisoformat(item["occurred_at"])
+        assert isinstance(item["item"], dict)
+        json.dumps(item)
+        if item["kind"] == "message":
+            assert 0 < len(item["contact"]["id"]) <= 128
+            assert 0 < len(item["type"]) <= 40
+            assert len(item["text"]) <= 65_536
+            assert len(item["contact"]["name"]) <= 256
+
+
+def test_all_entries_changes_messages_and_statuses_are_looked_at():
+    messages = [payloads.message(payloads.text(str(place))) for place in range(3)]
+    statuses = [payloads.status("wamid.x", "sent", "1")]
+    one = payloads.whatsapp(messages, statuses)
+    one["entry"] *= 2
+    one["entry"][0]["changes"] *= 2
+    assert [item["kind"] for item in items_of(one, NOW)] == ["message", "message", "message", "status"] * 4
+
+
+def test_seconds_milliseconds_and_absurd_times_become_a_time():
+    def moment(timestamp: object) -> str:
+        message = payloads.message(payloads.text("x")) | {"timestamp": timestamp}
+        return items_of(payloads.whatsapp([message]), NOW)[0]["occurred_at"]
+
+    assert moment("1795450000") == moment(1795450000) == moment(1795450000000) == "2026-11-23T16:06:40+00:00"
+    for absurd in ("soon", None, -1, "9" * 30, float("inf"), [1]):
+        assert moment(absurd) == "2027-01-15T08:00:00+00:00"
