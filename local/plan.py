@@ -9,8 +9,6 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from local.supabase.keys import generate_signing_key
-
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".local"
 STAGE = "local"
@@ -22,6 +20,13 @@ PARTS = ("gateway", "supabase", "upstash", "aws", "meta", "model", "postgres")
 
 def _random_key(prefix: str = "") -> str:
     return prefix + secrets.token_urlsafe(24)
+
+
+def _signing_key() -> str:
+    # Imported here: of all who read a plan only its maker needs cryptography, which is 20 MB.
+    from local.supabase.keys import generate_signing_key
+
+    return generate_signing_key()
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Keys:
     queue: str = field(default_factory=_random_key)
     cron: str = field(default_factory=_random_key)
     owner_password: str = field(default_factory=_random_key)
-    signing_key_pem: str = field(default_factory=generate_signing_key, repr=False)
+    signing_key_pem: str = field(default_factory=_signing_key, repr=False)
 
 
 @dataclass(frozen=True)

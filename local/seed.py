@@ -7,6 +7,7 @@ function, the knowledge through `app_upload` with the owner's own token. Done ag
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 from supabase import Client, ClientOptions, create_client
@@ -20,6 +21,9 @@ OWNER_EMAIL = "duena@tienda.example"
 SHOP = "Cerámica San Telmo"
 INSTRUCTIONS = "Sé amable y breve. No prometas descuentos."
 KNOWLEDGE = Path(__file__).with_name("demo_shop")
+
+
+Row = dict[str, Any]
 
 
 class SeedFailed(Exception):
@@ -47,7 +51,8 @@ def seed(plan: Plan) -> Owner:
         "p_display_name": DEMO_DISPLAY_NUMBER,
     }
     server.rpc("connect_channel", channel).execute()
-    known = {row["name"] for row in as_owner(plan, owner).from_("knowledge_files").select("name").execute().data}
+    files = cast(list[Row], as_owner(plan, owner).from_("knowledge_files").select("name").execute().data)
+    known = {file["name"] for file in files}
     for path in sorted(KNOWLEDGE.glob("*.md")):
         if path.name not in known:
             upload(plan, owner, path)
@@ -79,7 +84,7 @@ def sign_in(plan: Plan, email: str = OWNER_EMAIL) -> Owner:
         raise SeedFailed(f"{email} could not sign in: {error.message}") from None
     if session is None:
         raise SeedFailed(f"{email} could not sign in.")
-    [tenant] = client.from_("tenants").select("id").execute().data
+    [tenant] = cast(list[Row], client.from_("tenants").select("id").execute().data)
     return Owner(tenant["id"], session.access_token)
 
 

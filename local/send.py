@@ -166,7 +166,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error)
         return 1
     if answer is None:
-        print(f"Nothing was sent to {sent.name} within {DEADLINE:.0f} s; .local/logs/ may tell why.")
+        print(
+            f"Nothing was sent to {sent.name} within {DEADLINE:.0f} s. A person may have taken over the conversation; "
+            "else .local/logs/ tells why."
+        )
         return 1
     _print_line(answer.time, f"the assistant, {answer.time - sent.time:.1f} s later", answer.text or f"({answer.type})")
     return 0

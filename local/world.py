@@ -82,7 +82,7 @@ class World:
     def rows(self, query: str, *arguments: object) -> list[dict[str, Any]]:
         """What is in the database, seen by a superuser. For looking at effects."""
         with psycopg.connect(self.cluster.dsn(database=self.database), row_factory=dict_row, autocommit=True) as admin:
-            cursor = admin.execute(query, arguments)  # type: ignore[arg-type]
+            cursor = admin.execute(query, arguments)
             return cursor.fetchall() if cursor.description else []
 
     def receive(self, body: bytes | dict[str, Any], **headers: str) -> httpx.Response:

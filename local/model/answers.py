@@ -66,17 +66,19 @@ def answer(messages: list[Json]) -> str:
     if question and set(words(question)) <= GREETING_WORDS:
         return GREETING[language]
     candidates = [candidate for passage in passages_of(messages) for candidate in _candidates(passage)]
-    return " ".join(_best_sentences(question, candidates)) or UNKNOWN[language]
+    own_language = [candidate for candidate in candidates if detect_language(candidate[0]) == language]
+    best = _best_sentences(question, own_language) or _best_sentences(question, candidates)
+    return " ".join(best) or UNKNOWN[language]
 
 
 def _candidates(passage: str) -> list[tuple[str, str]]:
-    """Each sentence of a passage with the heading it stands under: a heading is no answer, but says what one is about."""
+    """Each sentence of a passage with the heading above it, which is no answer but says what the answer is about."""
     heading, found = "", []
     for sentence in sentences(passage):
         if sentence.startswith("#"):
             heading = sentence
         else:
-            found.append((sentence, heading))
+            found.append((sentence.removeprefix("- "), heading))
     return found
 
 

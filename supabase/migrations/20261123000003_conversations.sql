@@ -80,6 +80,8 @@ create table public.messages (
   conversation_id uuid not null,
   -- Where a contact's message came from; null for what we send.
   inbox_id uuid,
+  -- The turn that this reply ends, the same as in the inbox rows that it answers.
+  turn_id uuid,
   author text not null check (author in ('contact', 'assistant', 'person')),
   kind text not null check (char_length(kind) between 1 and 40),
   body text not null default '' check (char_length(body) <= 65536),
@@ -99,6 +101,7 @@ comment on table public.messages is 'tenant=tenant_id personal=body export=conta
 -- A conversation's history, newest first; a status finds its message.
 create index messages_history on public.messages (tenant_id, conversation_id, occurred_at desc);
 create unique index messages_inbox on public.messages (tenant_id, inbox_id) where inbox_id is not null;
+create index messages_turn on public.messages (tenant_id, turn_id) where turn_id is not null;
 create index messages_provider on public.messages (tenant_id, provider_id) where provider_id is not null;
 
 create table public.outbox (

@@ -259,8 +259,8 @@ begin
     where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null
       and p_outcomes ? b.id::text;
   if p_reply is not null then
-    insert into public.messages (tenant_id, conversation_id, author, kind, body, status, sources, occurred_at)
-      values (p_tenant, p_conversation, 'assistant', 'text', p_reply, 'queued', coalesce(p_sources, '[]'), now())
+    insert into public.messages (tenant_id, conversation_id, turn_id, author, kind, body, status, sources, occurred_at)
+      values (p_tenant, p_conversation, v_turn, 'assistant', 'text', p_reply, 'queued', coalesce(p_sources, '[]'), now())
       returning id into v_message;
     insert into public.outbox (tenant_id, conversation_id, message_id)
       values (p_tenant, p_conversation, v_message) returning id into v_outbox;
@@ -329,7 +329,8 @@ begin
     provider_id = coalesce(m.provider_id, p_provider_id),
     status = case when p_result = 'failed' and m.status = 'queued' then 'failed'
       when p_result = 'sent' and m.status = 'queued' then 'sent' else m.status end,
-    sent_at = case when p_result = 'sent' then coalesce(m.sent_at, now()) else m.sent_at end
+    -- Our own clock: the provider's statuses, one of which may have come first, tell whole seconds only.
+    sent_at = case when p_result = 'sent' then now() else m.sent_at end
     where m.tenant_id = p_tenant and m.id = v_message;
 end $$;
 
@@ -372,11 +373,13 @@ alter function public.settle_outbox(uuid, uuid, bigint, text, text, text, intege
 alter function public.sweep(integer) owner to portero_sweep;
 revoke create on schema public, private from portero_service, portero_sweep;
 
--- "Where did my message go?" is one query: a member reads the way of each message, in order.
+-- "Where did my message go?" is one query: a member reads the way of each message and of the reply that ended its turn.
 create view public.timeline with (security_invoker = true) as
-  select b.tenant_id, b.conversation_id, b.id as inbox_id, b.turn_id, b.occurred_at, b.received_at, b.settled_at,
-    b.outcome, m.body as text, m.kind
+  select b.tenant_id, b.conversation_id, b.id as inbox_id, b.occurred_at, b.received_at, b.settled_at, b.outcome,
+    m.provider_id, m.kind, m.body as text, r.body as reply, r.status as reply_status, r.sources, r.created_at as replied_at,
+    r.sent_at, r.delivered_at, r.read_at
   from public.inbox b
   join public.messages m on m.tenant_id = b.tenant_id and m.inbox_id = b.id
+  left join public.messages r on r.tenant_id = b.tenant_id and r.turn_id = b.turn_id
   where b.kind = 'message';
 grant select on public.timeline to authenticated;

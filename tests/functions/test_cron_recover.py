@@ -42,7 +42,6 @@ def test_the_http_trigger_wants_the_secret_in_the_header(world):
     assert [answer.status_code for answer in refused] == [401, 401, 401, 401, 413]
 
 
-
 @pytest.mark.parametrize(
     "event",
     [

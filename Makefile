@@ -1,0 +1,49 @@
+# The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
+.DEFAULT_GOAL := help
+.PHONY: help dev test lint audit demo package lock clean venv
+
+PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
+COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
+
+help: ## list these commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+dev: venv ## run the offline world: no account, no Docker; the network only to install packages once
+	@exec .venv/bin/python -m local.dev
+
+test: venv ## run every test, with coverage of shared and functions
+	@.venv/bin/python -m pytest -n 2 --cov=shared --cov=functions -q
+
+lint: venv ## check style, types and the direction of imports
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+	@.venv/bin/python -m mypy
+	@.venv/bin/lint-imports
+
+audit: venv ## prove that every function declares its guard
+	@.venv/bin/python scripts/audit_guards.py
+
+demo: venv ## a conversation and some attacks, explained as they happen
+	@.venv/bin/python -m local.demo
+
+package: venv ## build the zip of every function
+	@.venv/bin/python scripts/package.py
+
+lock: venv ## pin the requirements with their hashes, from pyproject.toml
+	@$(COMPILE) -o requirements.txt pyproject.toml
+	@$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clean: ## remove the data of the offline world and the caches; .venv stays
+	@rm -rf .local .package .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+venv:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec "$$python" local/install.py; \
+		fi; \
+	done; \
+	echo "Portero needs Python 3.11 or newer and found none. Install one (apt install python3 python3-venv," \
+		"brew install python, python.org), or name it: make PYTHON=/path/to/python dev" >&2; \
+	exit 1

@@ -1,0 +1,39 @@
+"""The functions get local addresses, unless a person names real ones."""
+
+import json
+
+import pytest
+
+from local import environment
+from local.plan import plan_with_first_port
+
+PLAN = plan_with_first_port(8700)
+
+
+def test_everything_is_local_by_default() -> None:
+    values = environment.overrides(PLAN, {})
+    assert values["META_GRAPH_URL"] == PLAN.url("meta") + "/v24.0"
+    assert values["AI_BASE_URL"] == PLAN.url("model") + "/v1"
+    assert values["SUPABASE_URL"] == PLAN.url("supabase")
+    assert all("127.0.0.1" in value for name, value in values.items() if name.endswith("_URL"))
+    assert environment.secret_parameters(PLAN, {}) == PLAN.secret_parameters()
+
+
+def test_a_real_service_brings_its_key() -> None:
+    environ = {"AI_BASE_URL": "https://api.example/v1", "AI_API_KEY": "sk-real", "AI_MODEL": "m"}
+    values = environment.overrides(PLAN, environ)
+    assert (values["AI_BASE_URL"], values["AI_MODEL"]) == ("https://api.example/v1", "m")
+    assert values["SUPABASE_URL"] == PLAN.url("supabase")
+    [key] = json.loads(environment.secret_parameters(PLAN, environ)["AI_API_KEY"])
+    assert key["value"] == "sk-real"
+
+
+@pytest.mark.parametrize("name", ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "AI_MODEL"])
+def test_a_stray_key_in_the_shell_changes_nothing(name: str) -> None:
+    assert environment.overrides(PLAN, {name: "x"}) == environment.overrides(PLAN, {})
+    assert environment.secret_parameters(PLAN, {name: "x"}) == environment.secret_parameters(PLAN, {})
+
+
+def test_missing_keys_are_named() -> None:
+    assert environment.missing_names({}) == []
+    assert environment.missing_names({"AI_BASE_URL": "https://api.example/v1"}) == ["AI_API_KEY"]
