@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit demo package lock clean venv
+.PHONY: help dev test lint audit demo bench package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -27,15 +27,21 @@ audit: venv ## prove that every function declares its guard
 demo: venv ## a conversation and some attacks, explained as they happen
 	@.venv/bin/python -m local.demo
 
+bench: venv ## time the offline world: its start, a turn, its memory
+	@.venv/bin/python bench/bench_world.py
+
 package: venv ## build the zip of every function
 	@.venv/bin/python scripts/package.py
+
+template: venv ## package with osls and check the generated template and every zip
+	@.venv/bin/python scripts/check_template.py
 
 lock: venv ## pin the requirements with their hashes, from pyproject.toml
 	@$(COMPILE) -o requirements.txt pyproject.toml
 	@$(COMPILE) --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 
 clean: ## remove the data of the offline world and the caches; .venv stays
-	@rm -rf .local .package .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf .local .package .osls .serverless node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 venv:

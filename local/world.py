@@ -131,7 +131,7 @@ class World:
 
     @contextmanager
     def away(self, part: str) -> Iterator[None]:
-        """Within the block the functions find nobody at the address of "supabase", "aws", "upstash", "meta" or "model"."""
+        """Within the block the functions find nobody where a part of the plan ("supabase", "aws", "meta", ...) was."""
         gone, here = f"http://127.0.0.1:{free_port()}", self.plan.url(part)
         before = {name: dict(variables) for name, variables in self.variables.items()}
         for variables in self.variables.values():

@@ -23,7 +23,7 @@ _FUNCTION_WORDS: dict[Language, str] = {
         "o a os as um uma uns umas e ou de do da dos das no na nos nas em com por para que qual quais como quando "
         "onde quanto e sao esta estao ha tem tenho quero posso pode podem voces voce meu minha seu sua me te se lhe "
         "muito mais sim nao mas porque ja ola oi bom boa dia tarde noite obrigado obrigada gostaria saber preciso "
-        "fazem faz algum isso fica"
+        "fazem faz algum isso fica pelo pela pelos pelas ate uteis"
     ),
     "en": (
         "the a an and or of to in on at with by for that which what how when where is are there have has do does did "

@@ -1,0 +1,1 @@
+"""What scripts/package.py and scripts/check_template.py are made of."""
