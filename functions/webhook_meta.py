@@ -4,11 +4,14 @@ Every message and status of the body is kept, each once, before the answer. Meta
 """
 
 import hashlib
+import logging
 
 from shared.data import inbox
 from shared.guard import Request, Response, guard, hmac
 from shared.messaging.meta_webhook import items_of
 from shared.messaging.wake import wake_turns
+
+log = logging.getLogger("portero")
 
 GUARD = guard(
     hmac("meta"),
@@ -28,6 +31,9 @@ def handler(request: Request) -> Response:
     if not items:
         return Response(body={"kept": 0})
     kept = inbox.keep(items, request.deadline)
+    if kept.unknown_channel:
+        # Answered 200 all the same: Meta would repeat it for a week, and nobody here will ever know the number.
+        log.warning("unknown channel", extra={"items": kept.unknown_channel})
     woken = wake_turns(kept.turns, hashlib.sha256(request.raw).hexdigest(), request.deadline)
     return Response(
         body={

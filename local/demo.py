@@ -5,6 +5,7 @@ Plays in the world that `make dev` runs, or starts one for itself and stops it a
 
 import contextlib
 import json
+import secrets
 import signal
 import subprocess
 import sys
@@ -25,14 +26,15 @@ from local.plan import PROJECT, Plan, load
 from local.seed import Owner, as_owner, sign_in
 from local.send import NotRunningError, send
 
-LUIS = Customer(name="Luis", phone="5491155550102")
-ANA = Customer(name="Ana", phone="5511987650001")
-BIA = Customer(name="Bia", phone=None, user_id="BR.1234567890abcdef")
+# New people each time: whom the last demo handed to a person would get no answer from the assistant.
+LUIS = Customer(name="Luis", phone=f"54911{secrets.randbelow(10**8):08}")
+ANA = Customer(name="Ana", phone=f"55119{secrets.randbelow(10**8):08}")
+BIA = Customer(name="Bia", phone=None, user_id=f"BR.{secrets.token_hex(8)}")
 
 CONVERSATION = (
     (LUIS, "hola, ¿a qué hora abren los sábados?"),
     (ANA, "olá! quanto custa a caneca azul? ☕"),
-    (LUIS, "¿y cuánto sale el envío?"),
+    (LUIS, "¿hacen envíos al interior?"),
     (BIA, "oi! vocês entregam no Brasil?"),
     (LUIS, "¿puedo pagar en cuotas?"),
     (ANA, "quero falar com uma pessoa, por favor"),
@@ -100,7 +102,8 @@ def _play(plan: Plan, owner: Owner, number: int, customer: Customer, words: str)
         return False
 
     def after(name: str) -> str:
-        return f"+{(datetime.fromisoformat(way[name]).timestamp() - sent.time) * 1000:.0f} ms"
+        moment = way[name]
+        return f"+{(datetime.fromisoformat(moment).timestamp() - sent.time) * 1000:.0f} ms" if moment else "never"
 
     clock = datetime.fromtimestamp(sent.time).strftime("%H:%M:%S.%f")[:-3]
     print(f"   signed webhook   {clock}  HTTP {sent.status}")
