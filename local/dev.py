@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import shutil
 import signal
 import sys
@@ -20,12 +21,14 @@ from local import environment
 from local.parts import LOGS, PLAN_FILE, READY
 from local.plan import PARTS, PROJECT, STATE, Plan, load, plan_with_first_port, save
 from local.ports import describe_listener, is_free
+from local.postgres_install import unprivileged_account
 from local.supervisor import Component, Supervisor, WorldError, answers
 
 PORT_VARIABLE = "PORTERO_PORT"
 PROCESSES = STATE / "processes.json"
 LEFTOVER_SECONDS = 10.0
 PARENT_TICK = 0.2  # seconds
+SEED = ".venv/bin/python -m local.parts seed"
 FIRST_MESSAGE = '.venv/bin/python -m local.send whatsapp "hola, ¿a qué hora abren?"'
 
 
@@ -94,9 +97,10 @@ def components(plan: Plan, environ: Mapping[str, str]) -> list[Component]:
         part("simulators", listens="meta"),
         part("gateway", after=("aws",)),
     ]
-    database = []
-    if not environ.get("SUPABASE_URL"):
-        database = [part("postgres", ready_file=True), part("supabase", after=("postgres",))]
+    if environ.get("SUPABASE_URL"):
+        # Somebody's real project: nothing is migrated and no account is made there without being asked.
+        return world
+    database = [part("postgres", ready_file=True), part("supabase", after=("postgres",))]
     needs = [component.name for component in (*database, *world)]
     seed = Component("seed", (sys.executable, "-m", "local.parts", "seed"), None, after=needs)
     return [*database, *world, seed]
@@ -112,6 +116,9 @@ def _run(plan: Plan, stop: threading.Event, began: float) -> None:
     supervisor = Supervisor(components(plan, os.environ), LOGS, say, on_launch=_remember)
     try:
         say("Starting the offline world.")
+        if os.geteuid() == 0 and not os.environ.get("SUPABASE_URL"):
+            account = pwd.getpwuid(unprivileged_account().user).pw_name
+            say(f"This is a root shell: PostgreSQL refuses to run as root, so it runs as {account}.")
         if supervisor.start(stop):
             say(_welcome(plan, os.environ, time.monotonic() - began))
             supervisor.watch(stop)
@@ -130,6 +137,10 @@ def _welcome(plan: Plan, environ: Mapping[str, str], seconds: float) -> str:
             address = f"not used: {outside} is {environ[outside]}"
         lines.append(f"  {part:10} {address}")
     lines.append(f"  {'logs':10} .local/logs/")
+    if environ.get("SUPABASE_URL"):
+        lines.append(
+            f"Your own project was neither migrated nor seeded. The demo shop, if you want it there:\n  {SEED}"
+        )
     lines.append(f"Write as a customer, in another terminal:\n  {FIRST_MESSAGE}")
     return "\n".join(lines)
 

@@ -56,6 +56,6 @@ def test_a_busy_port_is_named_with_its_owner_and_a_way_out() -> None:
 @pytest.mark.parametrize(("environ", "has_database"), [({}, True), (OUTSIDE, False)])
 def test_an_outside_supabase_replaces_the_database(environ: Mapping[str, str], has_database: bool) -> None:
     world = {component.name: component for component in components(plan_with_first_port(), environ)}
-    assert ("postgres" in world) == ("supabase" in world) == has_database
-    assert {"aws", "simulators", "gateway", "seed"} <= set(world)
+    assert ("postgres" in world) == ("supabase" in world) == ("seed" in world) == has_database
+    assert {"aws", "simulators", "gateway"} <= set(world)
     assert all(need in world for component in world.values() for need in component.after)

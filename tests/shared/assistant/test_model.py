@@ -1,0 +1,100 @@
+"""The model client against answers of every kind: used, or refused by name, within its time."""
+
+import json
+import time
+
+import httpx
+import pytest
+
+from shared.assistant import model
+from shared.assistant.model import DIMENSIONS, ModelAnswer, ModelFailed, complete, embed
+from shared.clock import Deadline
+
+QUESTION = [{"role": "user", "content": "hola"}]
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Makes the endpoint answer what the test says: (status, body), or an exception."""
+    monkeypatch.setattr(model, "current", lambda secret: "key")
+    monkeypatch.setenv("AI_BASE_URL", "http://model.example/v1")
+    monkeypatch.setenv("AI_MODEL", "m")
+    monkeypatch.setenv("EMBEDDING_MODEL", "e")
+
+    def set_answer(answer: tuple[int, object] | Exception) -> None:
+        def handle(request: httpx.Request) -> httpx.Response:
+            if isinstance(answer, Exception):
+                raise answer
+            status, body = answer
+            return httpx.Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
+
+        client = httpx.Client(transport=httpx.MockTransport(handle))
+        monkeypatch.setattr(model, "_connections", lambda: client)
+
+    return set_answer
+
+
+def said(**message: object) -> dict[str, object]:
+    return {"choices": [{"message": message}]}
+
+
+def test_a_text_and_a_hand_off_are_understood(answering):
+    answering((200, said(content=" hola ")))
+    assert complete(QUESTION, Deadline(1)) == ModelAnswer("hola", hand_off=False)
+    answering((200, said(content=None, tool_calls=[{"function": {"name": "hand_off", "arguments": "{}"}}])))
+    assert complete(QUESTION, Deadline(1)) == ModelAnswer("", hand_off=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ((500, {}), "model_status_500"),
+        ((429, {}), "model_status_429"),
+        ((200, b"<html>"), "model_answer_malformed"),
+        ((200, []), "model_answer_malformed"),
+        ((200, {"choices": []}), "model_answer_malformed"),
+        ((200, {"choices": [{"message": "text"}]}), "model_answer_malformed"),
+        ((200, said(content="")), "model_answer_empty"),
+        ((200, said(content=None, tool_calls=[{"function": {"name": "transfer_money"}}])), "model_answer_empty"),
+        (httpx.ConnectError("away"), "model_ConnectError"),
+        (httpx.ReadTimeout("slow"), "model_ReadTimeout"),
+    ],
+)
+def test_what_cannot_be_used_has_a_name(answering, answer, name):
+    answering(answer)
+    with pytest.raises(ModelFailed) as caught:
+        complete(QUESTION, Deadline(1))
+    assert caught.value.name == name
+
+
+def vectors(*lengths: int) -> dict[str, object]:
+    entries = [{"index": place, "embedding": [float(place)] * length} for place, length in enumerate(lengths)]
+    return {"data": entries[::-1]}
+
+
+def test_vectors_come_back_in_the_order_of_the_texts(answering):
+    answering((200, vectors(DIMENSIONS, DIMENSIONS)))
+    assert [vector[0] for vector in embed(["a", "b"], Deadline(1))] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"data": [{}]}, vectors(DIMENSIONS), vectors(DIMENSIONS, 3), {"data": [{"index": 0, "embedding": "x"}]}],
+)
+def test_vectors_that_do_not_fit_are_refused(answering, body):
+    answering((200, body))
+    with pytest.raises(ModelFailed) as caught:
+        embed(["a", "b"], Deadline(1))
+    assert caught.value.name == "embedding_malformed"
+
+
+def test_a_model_that_hangs_is_given_up_at_the_deadline(world):
+    world.script("model", mode="stall", seconds=20, times=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.variables["queue_reply"].items():
+            patch.setenv(name, value)
+        began = time.monotonic()
+        with pytest.raises(ModelFailed) as caught:
+            complete(QUESTION, Deadline(0.3))
+    assert caught.value.name == "model_ReadTimeout"
+    assert time.monotonic() - began < 5
