@@ -30,6 +30,7 @@ def overrides(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, 
         "META_GRAPH_URL": f"{plan.url('meta')}/{GRAPH_VERSION}",
         "AI_BASE_URL": f"{plan.url('model')}/v1",
         "ALLOWED_ORIGINS": CONSOLE_ORIGIN,
+        "PUBLIC_URL": plan.url("gateway"),
     }
     from_outside = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "AI_BASE_URL", "AI_MODEL", "EMBEDDING_MODEL")
     return values | {name: environ[name] for name in from_outside if _is_used(name, environ)}

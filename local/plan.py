@@ -40,6 +40,8 @@ class Keys:
     meta_app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     meta_verify_token: str = field(default_factory=_random_key)
     meta_access_token: str = field(default_factory=lambda: "EAAL" + secrets.token_hex(60))
+    mercadopago: str = field(default_factory=_random_key)
+    paddle: str = field(default_factory=lambda: _random_key("pdl_ntfset_"))
     model: str = field(default_factory=lambda: _random_key("sk-local-"))
     queue: str = field(default_factory=_random_key)
     cron: str = field(default_factory=_random_key)
@@ -68,6 +70,8 @@ class Plan:
             "META_APP_SECRET": self.keys.meta_app_secret,
             "META_VERIFY_TOKEN": self.keys.meta_verify_token,
             "META_ACCESS_TOKEN": self.keys.meta_access_token,
+            "MERCADOPAGO_WEBHOOK_SECRET": self.keys.mercadopago,
+            "PADDLE_WEBHOOK_SECRET": self.keys.paddle,
             "SUPABASE_SECRET_KEY": self.keys.secret,
             "UPSTASH_REDIS_REST_TOKEN": self.keys.upstash,
             "AI_API_KEY": self.keys.model,

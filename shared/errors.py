@@ -17,6 +17,7 @@ TITLES = {
     429: "Too many requests",
     431: "Request header fields too large",
     500: "Internal server error",
+    501: "Not implemented",
     502: "Bad gateway",
     503: "Service unavailable",
 }
@@ -42,6 +43,13 @@ class Problem(Exception):
 
 class Refused(Problem):
     """A guard said no."""
+
+
+class NotBuilt(Problem):
+    """The door and its guard are there, the business behind it is not. tests/output/not_built.txt lists them all."""
+
+    def __init__(self) -> None:
+        super().__init__("not_built", 501, "This is planned and not built yet.")
 
 
 class Unavailable(Problem):

@@ -29,6 +29,13 @@ class Setting(StrEnum):
     REPLY_QUEUE_ARN = "REPLY_QUEUE_ARN"
     SEND_QUEUE_URL = "SEND_QUEUE_URL"
     SEND_QUEUE_ARN = "SEND_QUEUE_ARN"
+    INGEST_QUEUE_ARN = "INGEST_QUEUE_ARN"
+    BILLING_QUEUE_ARN = "BILLING_QUEUE_ARN"
+    BILLING_QUEUE_URL = "BILLING_QUEUE_URL"
+    # Seconds between a Paddle signature and its arrival; five unless set.
+    PADDLE_TOLERANCE_SECONDS = "PADDLE_TOLERANCE_SECONDS"
+    # The address people reach us at, for links in answers.
+    PUBLIC_URL = "PUBLIC_URL"
     # Set by the Lambda runtime, or by an operator who points the suite at another endpoint of AWS.
     AWS_REGION = "AWS_REGION"
     AWS_ACCESS_KEY_ID = "AWS_ACCESS_KEY_ID"
@@ -44,7 +51,11 @@ class Secret(StrEnum):
     META_APP_SECRET = "META_APP_SECRET"
     META_VERIFY_TOKEN = "META_VERIFY_TOKEN"
     META_ACCESS_TOKEN = "META_ACCESS_TOKEN"
+    MERCADOPAGO_WEBHOOK_SECRET = "MERCADOPAGO_WEBHOOK_SECRET"
+    PADDLE_WEBHOOK_SECRET = "PADDLE_WEBHOOK_SECRET"
     SUPABASE_SECRET_KEY = "SUPABASE_SECRET_KEY"
+    # Only where a project still signs with the shared secret of old, and jwt(legacy=True) says so.
+    SUPABASE_JWT_SECRET = "SUPABASE_JWT_SECRET"
     UPSTASH_REDIS_REST_TOKEN = "UPSTASH_REDIS_REST_TOKEN"
     AI_API_KEY = "AI_API_KEY"
     QUEUE_KEY = "QUEUE_KEY"

@@ -6,8 +6,8 @@ with RFC 3339 times. Usually two are live: the one in use and the one before it.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from shared import clock
 from shared.cloud import aws
@@ -20,8 +20,7 @@ FETCH_SECONDS = 1.0
 NAMES_PER_CALL = 10
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     values: tuple[tuple[str, float], ...]  # value, expiry in seconds since the epoch
     fetched_at: float
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared import clock
 from shared.cloud import aws
@@ -14,8 +14,7 @@ from shared.settings import Secret, Setting, read
 MESSAGES_PER_CALL = 10
 
 
-@dataclass(frozen=True)
-class Wake:
+class Wake(NamedTuple):
     """One message: `ids` say what to look at, `group` keeps the order, `once` names the cause.
 
     Two messages with the same ids and the same `once` within five minutes are one (SQS deduplication).

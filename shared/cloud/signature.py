@@ -7,12 +7,11 @@ Reference, "Create a signed AWS API request"; the test vectors of the specificat
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(NamedTuple):
     """Access key of the function's role; `session_token` is empty for a long-lived key."""
 
     access_key: str

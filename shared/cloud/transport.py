@@ -7,8 +7,8 @@ that talk to models and files use httpx instead.
 import http.client
 import ssl
 import time
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.errors import Unavailable
@@ -19,8 +19,7 @@ MAXIMUM_ANSWER = 8 * 1024 * 1024
 _kept: dict[tuple[str, str], http.client.HTTPConnection] = {}
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back. `body` is complete."""
 
     status: int

@@ -1,14 +1,12 @@
 """Keeping what a webhook brought. Light on purpose: this is all that a webhook imports of the store."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.clock import Deadline
 from shared.data.database import call
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """Counts of one body, and the turns to wake as (tenant, conversation) ids."""
 
     kept: int

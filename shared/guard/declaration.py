@@ -8,7 +8,6 @@ answered 500 without its text.
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from shared import clock
@@ -33,7 +32,6 @@ MINIMUM_SECONDS = 1.0
 log = logging.getLogger("portero")
 
 
-@dataclass(frozen=True)
 class Guard:
     """The declaration. Literals only, so that the audit reads it without importing the function.
 
@@ -42,14 +40,26 @@ class Guard:
     it does when a store is away: "refuse" (503), "degrade" or "queue".
     """
 
-    kind: Kind
-    seconds: float
-    secrets: tuple[str, ...]
-    writes: tuple[str, ...]
-    store_down: str
-    methods: tuple[str, ...] = ()
-    body_limit: int = 0
-    rate: int = 0
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        seconds: float,
+        secrets: tuple[str, ...],
+        writes: tuple[str, ...],
+        store_down: str,
+        methods: tuple[str, ...] = (),
+        body_limit: int = 0,
+        rate: int = 0,
+    ) -> None:
+        self.kind = kind
+        self.seconds = seconds
+        self.secrets = tuple(Secret(name) for name in secrets)
+        self.writes = writes
+        self.store_down = store_down
+        self.methods = methods
+        self.body_limit = body_limit
+        self.rate = rate
 
     def __call__(self, body: Body) -> Handler:
         """Guard `body`; the result is the handler that Lambda calls."""
@@ -76,7 +86,7 @@ class Guard:
         return max(0.0, min(self.seconds, left - MARGIN_SECONDS))
 
     def _prepare(self) -> None:
-        parameters.prepare(Secret(name) for name in self.secrets)
+        parameters.prepare(self.secrets)
 
     def _answer_http(
         self, function: str, body: Body, event: dict[str, Any], now: float, deadline: Deadline
@@ -102,12 +112,12 @@ class Guard:
         if call.method not in self.methods:
             raise Refused("method", 405)
         self._prepare()
-        assert not isinstance(self.kind, Queue)
         caller = self.kind.admit(call, now)
         if isinstance(caller, Response):
             return caller
         self._keep_rate(function, caller, deadline)
-        return body(Request(function, caller, now, deadline, raw=call.body))
+        query = {name: values[0] for name, values in call.query.items()}
+        return body(Request(function, caller, now, deadline, raw=call.body, query=query))
 
     def _keep_rate(self, function: str, caller: Caller, deadline: Deadline) -> None:
         if not self.rate:
@@ -169,23 +179,6 @@ class Guard:
         except Exception as error:
             _log_fault(error)
         return False
-
-
-def guard(
-    kind: Kind,
-    *,
-    seconds: float,
-    secrets: tuple[str, ...],
-    writes: tuple[str, ...],
-    store_down: str,
-    methods: tuple[str, ...] = (),
-    body_limit: int = 0,
-    rate: int = 0,
-) -> Guard:
-    """Declare a guard; see Guard. Raises ValueError for a secret that settings.py does not know."""
-    for name in secrets:
-        Secret(name)
-    return Guard(kind, seconds, secrets, writes, store_down, methods, body_limit, rate)
 
 
 def _milliseconds_since(moment: float) -> int:

@@ -2,13 +2,16 @@
 
 import base64
 import binascii
-from dataclasses import dataclass, field
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import parse_qs
 
 from shared.clock import Deadline
 from shared.errors import Problem, Refused
 from shared.guard.strict_json import Malformed, parse, storable
+
+# API Gateway takes 10,240 bytes of request line and headers; the rest is room for what it adds itself.
+MAXIMUM_HEADER_BYTES = 16 * 1024
+MAXIMUM_QUERY_FIELDS = 50
 
 
 class Validated(Protocol):
@@ -21,21 +24,31 @@ class Validated(Protocol):
 Model = TypeVar("Model", bound=Validated)
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who passed the guard. `user` and `token` are set for a signed-in user only."""
+class Caller(NamedTuple):
+    """Who passed the guard.
+
+    `user`, `session` and `token` are a signed-in person's. `facts` are what a provider's signature covers beside the
+    body, where the scheme has such; `trusted` is false only for a delivery that may be kept but must have no effect.
+    """
 
     kind: str
     user: str = ""
-    token: str = field(default="", repr=False)
+    session: str = ""
+    token: str = ""
+    facts: dict[str, str] = {}  # noqa: RUF012 (never written to)
+    trusted: bool = True
+
+    def __repr__(self) -> str:
+        """Without the token and the facts, so that no log or report can hold them."""
+        return f"Caller(kind={self.kind!r}, user={self.user!r}, trusted={self.trusted})"
 
 
-@dataclass(frozen=True)
-class Request:
-    """One guarded call: a signed webhook, a queue's record, a cron's tick, or a user's call.
+class Request(NamedTuple):
+    """One guarded call: a signed webhook, a queue's record, a cron's tick, or a person's call.
 
-    `raw` are the bytes that passed the guard; `ids` what a queue's envelope carries; `now` the time of arrival in
-    seconds since the epoch.
+    `raw` are the bytes that passed the guard, empty where a scheme does not sign the body; `query` the first value of
+    each query field (unsigned, unless in `caller.facts`); `ids` what a queue's envelope carries; `now` the time of
+    arrival in seconds since the epoch.
     """
 
     function: str
@@ -43,15 +56,15 @@ class Request:
     now: float
     deadline: Deadline
     raw: bytes = b""
-    ids: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = {}  # noqa: RUF012 (never written to)
+    ids: dict[str, str] = {}  # noqa: RUF012 (never written to)
 
     def json(self) -> Any:
         """The body as strict JSON. Raises Problem (400) when it is not."""
         try:
-            value = parse(self.raw)
+            return parse(self.raw)
         except Malformed:
             raise Problem("malformed_json", 400, "The body is not valid JSON.") from None
-        return value
 
     def body(self, model: type[Model]) -> Model:
         """The body as a pydantic model.
@@ -71,14 +84,7 @@ class Request:
         return storable(self.json())
 
 
-def _complaints(error: ValueError) -> str:
-    """Field and rule of the first three complaints; never the value."""
-    found = error.errors(include_input=False)[:3] if hasattr(error, "errors") else []
-    return "; ".join(f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}" for entry in found)
-
-
-@dataclass(frozen=True)
-class HttpCall:
+class HttpCall(NamedTuple):
     """What the guard reads of an API Gateway event (HTTP API, payload 2.0) before it trusts anything."""
 
     method: str
@@ -96,7 +102,7 @@ class HttpCall:
 def read_http(event: dict[str, Any], body_limit: int) -> HttpCall:
     """The call inside an event; the body's size is looked at before the body is.
 
-    Raises Refused: `body_too_large` (413), `malformed_event` (400).
+    Raises Refused: `body_too_large` (413), `headers_too_large` (431), `malformed_event` (400).
     """
     context = event.get("requestContext")
     http = context.get("http") if isinstance(context, dict) else None
@@ -110,18 +116,34 @@ def read_http(event: dict[str, Any], body_limit: int) -> HttpCall:
     if len(body) > body_limit:
         raise Refused("body_too_large", 413)
     headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    query = str(event.get("rawQueryString") or "")
+    if sum(len(name) + len(value) for name, value in headers.items()) + len(query) > MAXIMUM_HEADER_BYTES:
+        raise Refused("headers_too_large", 431)
     return HttpCall(
         method=str(http.get("method", "")),
         headers=headers,
-        query=parse_qs(str(event.get("rawQueryString") or ""), keep_blank_values=True, max_num_fields=50),
+        query=_fields(query),
         body=body,
         source_ip=str(http.get("sourceIp", "")),
         origin=headers.get("origin", ""),
     )
 
 
+def _complaints(error: ValueError) -> str:
+    """Field and rule of the first three complaints; never the value."""
+    found = error.errors(include_input=False)[:3] if hasattr(error, "errors") else []
+    return "; ".join(f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}" for entry in found)[:160]
+
+
 def _decode(text: str, encoded: bool) -> bytes:
     try:
         return base64.b64decode(text, validate=True) if encoded else text.encode()
     except (binascii.Error, ValueError):
+        raise Refused("malformed_event", 400) from None
+
+
+def _fields(query: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(query, keep_blank_values=True, max_num_fields=MAXIMUM_QUERY_FIELDS, errors="strict")
+    except ValueError:
         raise Refused("malformed_event", 400) from None

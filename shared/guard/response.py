@@ -1,8 +1,7 @@
 """The answer: JSON or a problem document, with security headers on every one."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.errors import Problem
 from shared.settings import Setting, read_optional
@@ -18,23 +17,26 @@ SECURITY_HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Response:
-    """What a function answers: a JSON object, unless `text` is given (text/plain)."""
+class Response(NamedTuple):
+    """What a function answers: a JSON object, unless `text` (text/plain) or `html` is given."""
 
     status: int = 200
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     text: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    html: str | None = None
 
 
 def render(response: Response, extra: dict[str, str]) -> dict[str, Any]:
     """The answer in API Gateway's form."""
-    content_type = "application/json" if response.text is None else "text/plain; charset=utf-8"
-    body = json.dumps(response.body, ensure_ascii=False) if response.text is None else response.text
+    if response.html is not None:
+        content_type, body = "text/html; charset=utf-8", response.html
+    elif response.text is not None:
+        content_type, body = "text/plain; charset=utf-8", response.text
+    else:
+        content_type, body = "application/json", json.dumps(response.body, ensure_ascii=False)
     return {
         "statusCode": response.status,
-        "headers": {"content-type": content_type, **SECURITY_HEADERS, **extra, **response.headers},
+        "headers": {"content-type": content_type, **SECURITY_HEADERS, **extra},
         "body": body,
         "isBase64Encoded": False,
     }

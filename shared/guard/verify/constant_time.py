@@ -4,9 +4,10 @@ import hmac
 from collections.abc import Iterable
 
 
-def matches_any(given: bytes, candidates: Iterable[bytes]) -> bool:
-    """Whether `given` equals a candidate. All are compared; an empty candidate never matches."""
-    matched = False
-    for candidate in candidates:
-        matched |= bool(candidate) and hmac.compare_digest(candidate, given)
-    return matched
+def find_match(given: bytes, candidates: Iterable[bytes]) -> int | None:
+    """The place of the candidate that `given` equals, or None. All are compared; an empty one never matches."""
+    found = None
+    for place, candidate in enumerate(candidates):
+        if hmac.compare_digest(candidate, given) and candidate and found is None:
+            found = place
+    return found
