@@ -1,13 +1,13 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit demo bench package template lock clean venv
+.PHONY: help dev test lint audit prove demo bench bench-guard package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
 help: ## list these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 dev: venv ## run the offline world: no account, no Docker; the network only to install packages once
 	@exec .venv/bin/python -m local.dev
@@ -24,11 +24,18 @@ lint: venv ## check style, types and the direction of imports
 audit: venv ## prove that every function declares its guard
 	@.venv/bin/python scripts/audit_guards.py
 
+prove: venv ## weaken every guard in a scratch copy and demand that the tests see it (some minutes)
+	@.venv/bin/python scripts/prove_guards.py
+
 demo: venv ## a conversation and some attacks, explained as they happen
 	@.venv/bin/python -m local.demo
 
 bench: venv ## time the offline world: its start, a turn, its memory
 	@.venv/bin/python bench/bench_world.py
+
+bench-guard: venv ## measure a webhook beside two usual stacks: import, cold start, round trips, abuse
+	@.venv/bin/python bench/bench_cold_start.py
+	@.venv/bin/python bench/bench_guard.py
 
 package: venv ## build the zip of every function
 	@.venv/bin/python scripts/package.py

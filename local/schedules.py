@@ -40,12 +40,13 @@ class Schedules:
     def fire_due(self, now: float) -> int:
         """Fire each rate(...) schedule whose time has come; `now` is in seconds. Answers how many were.
 
-        The first call only starts the clock: a schedule fires after one whole period. cron(...) is fired by hand only.
+        The first call only starts the clock: a schedule fires after one whole period. cron(...), and what is not
+        enabled, is fired by hand only.
         """
         fired = 0
         for index, schedule in enumerate(self._template.schedules):
             period = period_of(schedule)
-            if period is None or now < self._due.setdefault(index, now + period):
+            if not schedule.enabled or period is None or now < self._due.setdefault(index, now + period):
                 continue
             self._due[index] = now + period
             self._invoke(schedule.function, self._event(schedule))

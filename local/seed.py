@@ -5,6 +5,7 @@ function, the knowledge through `app_upload` with the owner's own token. Done ag
 """
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from supabase_auth.errors import AuthApiError
 from local import environment
 from local.payloads import DEMO_DISPLAY_NUMBER, DEMO_NUMBER_ID, DEMO_WABA_ID
 from local.plan import Plan
+from local.supabase import totp
 
 OWNER_EMAIL = "duena@tienda.example"
 SHOP = "Cerámica San Telmo"
@@ -88,6 +90,21 @@ def sign_in(plan: Plan, email: str = OWNER_EMAIL) -> Owner:
     return Owner(tenant["id"], session.access_token)
 
 
+def second_factor(plan: Plan, owner: Owner) -> Owner:
+    """The owner after enrolling an authenticator and giving its code: the session is aal2. Raises SeedFailed."""
+    enrolled = _auth(plan, owner, "/factors", {"factor_type": "totp", "friendly_name": "telefono"})
+    factor = f"/factors/{enrolled['id']}"
+    challenge = _auth(plan, owner, f"{factor}/challenge", {})["id"]
+    code = totp.code_at(enrolled["totp"]["secret"], time.time())
+    session = _auth(plan, owner, f"{factor}/verify", {"challenge_id": challenge, "code": code})
+    return Owner(owner.tenant, session["access_token"])
+
+
+def sign_out(plan: Plan, owner: Owner) -> None:
+    """End the session; its access token stays valid by its signature until it expires. Raises SeedFailed."""
+    _auth(plan, owner, "/logout", {})
+
+
 def upload(plan: Plan, owner: Owner, path: Path) -> None:
     """Give the assistant one file to know, through the function that the console uses. Raises SeedFailed."""
     answer = httpx.post(
@@ -109,6 +126,15 @@ def as_server(plan: Plan) -> Client:
     """The database as the server sees it."""
     secrets = json.loads(environment.secret_parameters(plan)["SUPABASE_SECRET_KEY"])
     return _client(plan, secrets[0]["value"])
+
+
+def _auth(plan: Plan, owner: Owner, path: str, body: Row) -> Row:
+    values = environment.overrides(plan)
+    headers = {"apikey": values["SUPABASE_PUBLISHABLE_KEY"], "authorization": f"Bearer {owner.access_token}"}
+    answer = httpx.post(f"{values['SUPABASE_URL']}/auth/v1{path}", headers=headers, json=body, timeout=30)
+    if not answer.is_success:
+        raise SeedFailed(f"{path}: {answer.status_code} {answer.text}")
+    return cast(Row, answer.json()) if answer.content else {}
 
 
 def _client(plan: Plan, key: str, authorization: str | None = None) -> Client:

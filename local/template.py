@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+KNOWN_OF_SCHEDULES = {"input", "name", "description", "enabled"}
+
 
 class TemplateError(ValueError):
     """serverless.yml says something that the offline world does not understand."""
@@ -102,11 +104,15 @@ class EventSource:
 
 @dataclass(frozen=True)
 class Schedule:
-    """`expression` is rate(...) or cron(...); `input` the event that the function gets, None for EventBridge's own."""
+    """`expression` is rate(...) or cron(...); `input` the event that the function gets, None for EventBridge's own.
+
+    One that is not `enabled` is deployed, but fires only by hand.
+    """
 
     function: str
     expression: str
     input: Any
+    enabled: bool = True
 
 
 @dataclass(frozen=True)
@@ -333,8 +339,9 @@ def _read_event(template: Template, function: str, event: dict[str, Any]) -> Non
             template.event_sources.append(_event_source(function, queue, event["sqs"]))
         case {"schedule": str(expression)}:
             template.schedules.append(Schedule(function, expression, None))
-        case {"schedule": {"rate": str(expression), **rest}} if not rest.keys() - {"input", "name", "description"}:
-            template.schedules.append(Schedule(function, expression, rest.get("input")))
+        case {"schedule": {"rate": str(expression), **rest}} if not rest.keys() - KNOWN_OF_SCHEDULES:
+            enabled = bool(rest.get("enabled", True))
+            template.schedules.append(Schedule(function, expression, rest.get("input"), enabled))
         case _:
             raise TemplateError(f"this event of {function} is not understood by the offline world: {event!r}")
 

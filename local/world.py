@@ -5,6 +5,7 @@ the handlers. Nothing moves by itself: `settle()` runs queues and callbacks unti
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from local.seed import Owner, seed
 from local.serve import serve
 from local.supabase import SupabaseKeys, application, bootstrap
 from local.template import Template, load_template
+from shared.cloud import parameters
+from shared.guard import schemes
 
 SEEDED = "seeded"
 MAXIMUM_ROUNDS = 20
@@ -72,6 +75,14 @@ class World:
         for part in ("meta", "model"):
             self.client.post(f"{self.plan.url(part)}/_local/reset").raise_for_status()
         self.redis("FLUSHALL")
+        self._start_environments_anew()
+
+    def _start_environments_anew(self) -> None:
+        """Functions keep rates and secrets in their process; a fresh world has fresh processes."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "functions"]:
+            del sys.modules[name]
+        schemes.quarantine_rate.forget()
+        parameters.forget()
 
     def redis(self, *command: str) -> Any:
         """One command at the Upstash bridge."""

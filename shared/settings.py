@@ -18,6 +18,8 @@ class Setting(StrEnum):
     SENTRY_DSN = "SENTRY_DSN"
     SUPABASE_URL = "SUPABASE_URL"
     SUPABASE_PUBLISHABLE_KEY = "SUPABASE_PUBLISHABLE_KEY"
+    # Issuers of tokens beside <SUPABASE_URL>/auth/v1, divided by spaces: a project with a custom domain has two names.
+    SUPABASE_ISSUERS = "SUPABASE_ISSUERS"
     UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
     META_GRAPH_URL = "META_GRAPH_URL"
     AI_BASE_URL = "AI_BASE_URL"

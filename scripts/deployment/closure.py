@@ -55,8 +55,18 @@ class LazyEdge:
     on_error: bool = False
 
 
+def _signed_by(scheme: str) -> Callable[[Guard], bool]:
+    return lambda guard: (guard.kind, guard.argument) == ("hmac", scheme)
+
+
 LAZY = (
-    LazyEdge("shared.guard.kinds", "shared.guard.verify.jwt", live=lambda guard: guard.kind == "jwt"),
+    # A webhook carries the verifier of its own scheme only.
+    LazyEdge("shared.guard.schemes", "shared.guard.verify", live=lambda guard: guard.kind == "hmac"),
+    LazyEdge("shared.guard.schemes", "shared.guard.verify.meta", live=_signed_by("meta")),
+    LazyEdge("shared.guard.schemes", "shared.guard.verify.signed_request", live=_signed_by("meta_signed_request")),
+    LazyEdge("shared.guard.schemes", "shared.guard.verify.mercadopago", live=_signed_by("mercadopago")),
+    LazyEdge("shared.guard.schemes", "shared.guard.verify.paddle", live=_signed_by("paddle")),
+    LazyEdge("shared.guard.kinds", "shared.guard.people", live=lambda guard: guard.kind == "jwt"),
     LazyEdge("shared.guard.declaration", "shared.abuse.shared_rate", live=lambda guard: guard.rate > 0),
     LazyEdge("shared.privacy.monitoring", "sentry_sdk", live=lambda guard: True, on_error=True),
 )
@@ -154,7 +164,9 @@ class Sources:
         }
         for key in sorted(lazy.keys() - self._lazy.keys()):
             place = f"{key[0].replace('.', '/')}.py:{lazy[key].line}"
-            raise ClosureError(f"{place} imports {key[1]} inside a body: say in LAZY (scripts/closure.py) when it runs")
+            raise ClosureError(
+                f"{place} imports {key[1]} inside a body: say in LAZY (deployment/closure.py) when it runs"
+            )
         for importer, target in sorted(self._lazy.keys() - lazy.keys()):
             raise ClosureError(f"{importer} no longer imports {target} inside a body: remove it from LAZY")
 

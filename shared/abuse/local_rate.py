@@ -22,7 +22,9 @@ class LocalRate:
 
     def wait(self, key: str, now: float) -> int:
         """Zero, and the call is counted; or the whole seconds to wait, and nothing is counted."""
-        arrival = max(self._arrival.get(key, now), now) + self._increment
+        last = self._arrival.get(key, now)
+        # Further ahead than a whole burst it can only be because the clock went back.
+        arrival = (max(last, now) if last - now <= self._burst else now) + self._increment
         if arrival - now > self._burst + 1e-9:
             return max(1, math.ceil(arrival - now - self._burst))
         self._arrival[key] = arrival
@@ -30,3 +32,7 @@ class LocalRate:
         if len(self._arrival) > KEYS_KEPT:
             self._arrival.popitem(last=False)
         return 0
+
+    def forget(self) -> None:
+        """Begin anew, as a fresh environment does."""
+        self._arrival.clear()

@@ -8,7 +8,7 @@ import http.client
 import ssl
 import time
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.errors import Unavailable
@@ -16,7 +16,25 @@ from shared.errors import Unavailable
 CONNECT_SECONDS = 0.5
 MAXIMUM_ANSWER = 8 * 1024 * 1024
 
-_kept: dict[tuple[str, str], http.client.HTTPConnection] = {}
+
+class _Connection(http.client.HTTPConnection):
+    """Sends a request's head and body in one piece: one call of the kernel and one TLS record, not two of each."""
+
+    def send_whole(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
+        self._pieces: list[bytes] = []
+        self.request(method, target, body=body, headers=headers)
+        self.sock.sendall(b"".join(self._pieces))
+
+    def send(self, data: Any) -> None:
+        """What http.client would send at once."""
+        self._pieces.append(data)
+
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    pass
+
+
+_kept: dict[tuple[str, str], _Connection] = {}
 
 
 class Answer(NamedTuple):
@@ -27,7 +45,8 @@ class Answer(NamedTuple):
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """The one TLS context of the process: reading the trusted roots costs more than all of our own imports."""
     return ssl.create_default_context()
 
 
@@ -59,13 +78,12 @@ def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: f
         raise Unavailable(f"upstream_{type(error).__name__}") from None
 
 
-def _connect(place: tuple[str, str], seconds: float) -> http.client.HTTPConnection:
+def _connect(place: tuple[str, str], seconds: float) -> _Connection:
     scheme, netloc = place
-    connection: http.client.HTTPConnection
     if scheme == "https":
-        connection = http.client.HTTPSConnection(netloc, timeout=seconds, context=_tls())
+        connection: _Connection = _SecureConnection(netloc, timeout=seconds, context=tls())
     else:
-        connection = http.client.HTTPConnection(netloc, timeout=seconds)
+        connection = _Connection(netloc, timeout=seconds)
     try:
         connection.connect()
     except OSError as error:
@@ -74,7 +92,7 @@ def _connect(place: tuple[str, str], seconds: float) -> http.client.HTTPConnecti
 
 
 def _exchange(
-    connection: http.client.HTTPConnection,
+    connection: _Connection,
     place: tuple[str, str],
     method: str,
     target: str,
@@ -84,7 +102,7 @@ def _exchange(
 ) -> Answer:
     _allow_until(connection, ends)
     try:
-        connection.request(method, target, body=body, headers=headers)
+        connection.send_whole(method, target, headers, body)
         response = connection.getresponse()
         received = bytearray()
         while chunk := response.read1(65536):
@@ -104,7 +122,7 @@ def _exchange(
     return Answer(response.status, bytes(received))
 
 
-def _allow_until(connection: http.client.HTTPConnection, ends: float) -> None:
+def _allow_until(connection: _Connection, ends: float) -> None:
     """Bound the next wait on the socket by the deadline, so that a dribbling server cannot stretch it."""
     left = ends - time.monotonic()
     if left <= 0:

@@ -15,7 +15,8 @@ from shared.clock import Deadline
 from shared.cloud import parameters
 from shared.errors import Problem, Refused
 from shared.guard.kinds import Cron, Kind, Queue
-from shared.guard.request import Caller, HttpCall, Request, read_http
+from shared.guard.language import preferred
+from shared.guard.request import Caller, HttpCall, Request, arrival_of, read_http
 from shared.guard.response import Response, cors_headers, preflight, render, render_problem
 from shared.guard.verify.queue import verify_record
 from shared.privacy import logs, monitoring
@@ -98,7 +99,7 @@ class Guard:
                 extra = cors_headers(call.origin)
                 if call.method == "OPTIONS":
                     return preflight(call.origin, self.methods)
-            response = self._admitted(function, body, call, now, deadline)
+            response = self._admitted(function, body, call, arrival_of(event, now), deadline)
             log.info("answered", extra={"status": response.status, "duration_ms": _milliseconds_since(now)})
             return render(response, extra)
         except Problem as problem:
@@ -117,7 +118,9 @@ class Guard:
             return caller
         self._keep_rate(function, caller, deadline)
         query = {name: values[0] for name, values in call.query.items()}
-        return body(Request(function, caller, now, deadline, raw=call.body, query=query))
+        raw = call.body if self.kind.signs_body else b""
+        language = preferred(call.header("accept-language"))
+        return body(Request(function, caller, now, deadline, raw=raw, query=query, language=language))
 
     def _keep_rate(self, function: str, caller: Caller, deadline: Deadline) -> None:
         if not self.rate:
@@ -152,8 +155,13 @@ class Guard:
         """Each record on its own; after a failure the later ones of the same group wait for it, to keep the order."""
         failures: list[dict[str, str]] = []
         stopped: set[str] = set()
-        self._prepare()
-        arn = read(Setting(f"{kind.name.upper()}_QUEUE_ARN"))
+        try:
+            self._prepare()
+            arn = read(Setting(f"{kind.name.upper()}_QUEUE_ARN"))
+        except Problem as problem:
+            _log_problem(problem, now)
+            # Every record comes back later.
+            raise RuntimeError(problem.name) from None
         for record in event.get("Records", []):
             group = record.get("attributes", {}).get("MessageGroupId", "")
             if deadline.remaining() < MINIMUM_SECONDS:

@@ -4,8 +4,6 @@ A kind answers an early question of a scheme itself (Meta's handshake) and other
 Refused. Plain classes: the standard library's data classes would cost a webhook's cold start more than its work.
 """
 
-import logging
-from collections.abc import Callable
 from typing import ClassVar
 
 from shared.abuse.local_rate import LocalRate
@@ -13,11 +11,10 @@ from shared.cloud.parameters import live
 from shared.errors import Refused
 from shared.guard.request import Caller, HttpCall
 from shared.guard.response import Response
-from shared.guard.verify import meta
+from shared.guard.rotation import count_old
+from shared.guard.schemes import SCHEMES
 from shared.guard.verify.cron import verify_bearer
-from shared.settings import Secret, Setting, read
-
-log = logging.getLogger("portero")
+from shared.settings import Secret
 
 
 class Kind:
@@ -25,6 +22,8 @@ class Kind:
 
     prefixes: ClassVar[tuple[str, ...]]
     cors: ClassVar[bool] = False
+    # Whether a function of this kind may read the body: it may not where a signature leaves the body out.
+    signs_body: bool = True
 
     def admit(self, call: HttpCall, now: float) -> Caller | Response:
         """The caller, or the answer that the scheme itself gives. `now`: arrival, seconds since the epoch.
@@ -40,39 +39,40 @@ class Hmac(Kind):
     prefixes = ("webhook",)
 
     def __init__(self, scheme: str) -> None:
-        self._admit = SCHEMES[scheme]
+        self._admit, self.signs_body = SCHEMES[scheme]
 
     def admit(self, call: HttpCall, now: float) -> Caller | Response:
         """By the rules of the scheme."""
         return self._admit(call, now)
 
 
-def _admit_meta(call: HttpCall, now: float) -> Caller | Response:
-    if call.method == "GET":
-        return Response(text=meta.verify_handshake(call.query, live(Secret.META_VERIFY_TOKEN)))
-    place = meta.verify_signature(call.body, call.header("x-hub-signature-256"), live(Secret.META_APP_SECRET))
-    _count_old(place, Secret.META_APP_SECRET)
-    return Caller(kind="meta")
-
-
-# A scheme's own branch imports its verifier, so that a webhook starts with one scheme's code only.
-SCHEMES: dict[str, Callable[[HttpCall, float], Caller | Response]] = {
-    "meta": _admit_meta,
-}
-
-
 class Jwt(Kind):
-    """A signed-in person, by an access token of Supabase Auth."""
+    """A signed-in person, by an access token of Supabase Auth; the options are those of `jwt()`."""
 
     prefixes = ("ai", "app")
     cors = True
 
+    def __init__(self, *, aal2: bool, fresh_totp: int, live_session: bool, legacy: bool) -> None:
+        if fresh_totp and not aal2:
+            raise ValueError("a fresh one-time code is a second factor: say aal2=True too")
+        self.aal2 = aal2
+        self.fresh_totp = fresh_totp
+        self.live_session = live_session
+        self.legacy = legacy
+
     def admit(self, call: HttpCall, now: float) -> Caller | Response:
         """The user of the bearer token."""
         # Imported here: the signature library costs more than a webhook's whole cold start.
-        from shared.guard.verify.jwt import verify_token
+        from shared.guard.people import admit_person
 
-        return verify_token(call.header("authorization"), f"{read(Setting.SUPABASE_URL)}/auth/v1", now)
+        return admit_person(
+            call.header("authorization"),
+            now,
+            aal2=self.aal2,
+            fresh_totp=self.fresh_totp,
+            live_session=self.live_session,
+            legacy=self.legacy,
+        )
 
 
 class Cron(Kind):
@@ -86,7 +86,7 @@ class Cron(Kind):
 
     def admit_event(self, authorization: object) -> Caller:
         """EventBridge's trigger, whose event carries the same secret."""
-        _count_old(verify_bearer(authorization, live(Secret.CRON_SECRET)), Secret.CRON_SECRET)
+        count_old(verify_bearer(authorization, live(Secret.CRON_SECRET)), Secret.CRON_SECRET)
         return Caller(kind="cron")
 
 
@@ -122,9 +122,14 @@ def hmac(scheme: str) -> Hmac:
     return Hmac(scheme)
 
 
-def jwt() -> Jwt:
-    """A signed-in person."""
-    return Jwt()
+def jwt(*, aal2: bool = False, fresh_totp: int = 0, live_session: bool = False, legacy: bool = False) -> Jwt:
+    """A signed-in person.
+
+    `aal2`: who has passed a second factor in this session; `fresh_totp`: and gave a one-time code at most so many
+    seconds ago; `live_session`: and has not signed out since (one call of Supabase Auth); `legacy`: tokens that the
+    project's shared secret signs (HS256) are admitted too, and the guard lists SUPABASE_JWT_SECRET.
+    """
+    return Jwt(aal2=aal2, fresh_totp=fresh_totp, live_session=live_session, legacy=legacy)
 
 
 def cron() -> Cron:
@@ -140,9 +145,3 @@ def queue(name: str) -> Queue:
 def public(*, reason: str, rate: int) -> Public:
     """Anybody, `rate` times a minute from one address."""
     return Public(reason, rate)
-
-
-def _count_old(place: int, secret: Secret) -> None:
-    """A hit on a secret that is not the newest: the provider has not been given the new one yet."""
-    if place:
-        log.warning("old secret", extra={"secret": secret.value, "place": place})

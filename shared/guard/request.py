@@ -12,6 +12,8 @@ from shared.guard.strict_json import Malformed, parse, storable
 # API Gateway takes 10,240 bytes of request line and headers; the rest is room for what it adds itself.
 MAXIMUM_HEADER_BYTES = 16 * 1024
 MAXIMUM_QUERY_FIELDS = 50
+# How long an event may have waited for an environment to start.
+MAXIMUM_WAIT_SECONDS = 30
 
 
 class Validated(Protocol):
@@ -48,7 +50,7 @@ class Request(NamedTuple):
 
     `raw` are the bytes that passed the guard, empty where a scheme does not sign the body; `query` the first value of
     each query field (unsigned, unless in `caller.facts`); `ids` what a queue's envelope carries; `now` the time of
-    arrival in seconds since the epoch.
+    arrival in seconds since the epoch; `language` the one of ours that a browser asks for ("es", "pt", "en").
     """
 
     function: str
@@ -58,6 +60,7 @@ class Request(NamedTuple):
     raw: bytes = b""
     query: dict[str, str] = {}  # noqa: RUF012 (never written to)
     ids: dict[str, str] = {}  # noqa: RUF012 (never written to)
+    language: str = ""
 
     def json(self) -> Any:
         """The body as strict JSON. Raises Problem (400) when it is not."""
@@ -127,6 +130,18 @@ def read_http(event: dict[str, Any], body_limit: int) -> HttpCall:
         source_ip=str(http.get("sourceIp", "")),
         origin=headers.get("origin", ""),
     )
+
+
+def arrival_of(event: dict[str, Any], now: float) -> float:
+    """When the call reached the gateway, seconds since the epoch: a cold start does not make a signature older.
+
+    The gateway's time counts only when it is at most half a minute before `now`; otherwise `now` does.
+    """
+    context = event.get("requestContext")
+    milliseconds = context.get("timeEpoch") if isinstance(context, dict) else None
+    if not isinstance(milliseconds, int) or isinstance(milliseconds, bool):
+        return now
+    return milliseconds / 1000 if 0 <= now - milliseconds / 1000 <= MAXIMUM_WAIT_SECONDS else now
 
 
 def _complaints(error: ValueError) -> str:

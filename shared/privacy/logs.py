@@ -72,6 +72,8 @@ def configure() -> logging.Logger:
         root.handlers[:] = [handler]
         root.setLevel(read_optional(Setting.LOG_LEVEL) or "INFO")
         logging.raiseExceptions = False
+        # No line tells its thread or process, so nobody needs to ask for them at each one.
+        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
         for chatty in ("httpx", "httpcore", "hpack", "botocore", "urllib3"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
     return logging.getLogger("portero")

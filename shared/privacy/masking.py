@@ -6,18 +6,24 @@ addresses. Ids, hashes, amounts and times stay as they are, for the people who l
 
 import re
 
+# Each half opens with what all its alternatives have in common: the engine leaves a place where none can begin after
+# one look, which makes a log line several times cheaper.
 _SECRETS = re.compile(
     r"""(?x)
-    \bsb_secret_[\w-]+ | \bsbp_[0-9a-f]{40}\b
-  | \bEAA[A-Za-z][A-Za-z0-9]{60,}
-  | \bAPP_USR-[\w-]{20,} | \bTEST-\d{12,}-[\w-]+
-  | \bpdl_(?:live|sdbx)_apikey_\w+ | \bpdl_ntfset_[\w+/=-]+
-  | \b(?:sk|rk)[-_](?:live_|test_|proj-|ant-|local-)?[\w-]{20,}
-  | \b(?:AKIA|ASIA)[A-Z2-7]{16}\b
-  | \beyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?
-  | (?<=sha256=)[0-9a-fA-F]{64}
-  | (?i:(?<=bearer\ )[\w.~+/=-]{8,})
-  | (?i:(?<=token=)|(?<=apikey=)|(?<=secret=)|(?<=password=)|(?<=signature=))[^\s&"',}\]]+
+    (?=[AETeprs]) \b (?:
+        sb_secret_[\w-]+ | sbp_[0-9a-f]{40}\b
+      | EAA[A-Za-z][A-Za-z0-9]{60,}
+      | APP_USR-[\w-]{20,} | TEST-\d{12,}-[\w-]+
+      | pdl_(?:live|sdbx)_apikey_\w+ | pdl_ntfset_[\w+/=-]+
+      | (?:sk|rk)[-_](?:live_|test_|proj-|ant-|local-)?[\w-]{20,}
+      | (?:AKIA|ASIA)[A-Z2-7]{16}\b
+      | eyJ[\w-]{10,}\.[\w-]{10,}(?:\.[\w-]*)?
+    )
+  | (?<=[=\ ]) (?:
+        (?<=sha256=)[0-9a-fA-F]{64}
+      | (?i:(?<=bearer\ )[\w.~+/=-]{8,})
+      | (?i:(?:(?<=token=)|(?<=apikey=)|(?<=secret=)|(?<=password=)|(?<=signature=))[^\s&"',}\]]+)
+    )
     """
 )
 
@@ -44,7 +50,9 @@ def redact(text: str) -> str:
 def mask_pii(text: str) -> str:
     """The text with e-mail addresses, phone numbers and the phone inside WhatsApp message ids replaced."""
     text = _WAMID.sub(lambda found: f"wamid~{found.group()[-8:]}", text)
-    text = _EMAIL.sub("[email]", text)
+    # Most lines hold neither sign of an address, and looking for its first half is the dear part.
+    if "@" in text or "%" in text:
+        text = _EMAIL.sub("[email]", text)
     return _PHONE.sub("[phone]", text)
 
 

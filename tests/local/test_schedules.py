@@ -89,6 +89,7 @@ def test_the_clock_fires_after_each_whole_period(ssm: Any, functions: Functions)
         Schedule("often", "rate(1 minute)", {}),
         Schedule("rarely", "rate(2 minutes)", {}),
         Schedule("by hand", "cron(0 4 * * ? *)", {}),
+        Schedule("not yet", "rate(1 minute)", {}, enabled=False),
     )
     fired = {now: schedules.fire_due(float(now)) for now in (1000, 1059, 1060, 1061, 1120, 1500, 1501)}
     assert fired == {1000: 0, 1059: 0, 1060: 1, 1061: 0, 1120: 2, 1500: 2, 1501: 0}

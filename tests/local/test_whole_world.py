@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from local.plan import PARTS, PROJECT
+from local.ports import is_free
 from local.postgres import free_port
 
 DEADLINE = 60.0
@@ -42,7 +43,7 @@ def free_run_of_ports() -> int:
     """A port with free neighbours for every part."""
     while True:
         first = free_port()
-        if first + len(PARTS) < 65_000:
+        if all(is_free(port) for port in range(first, first + len(PARTS))):
             return first
 
 
@@ -51,7 +52,8 @@ class Running:
 
     def __init__(self, project: Path, first_port: int) -> None:
         self.output = project.parent / "output"
-        environment = os.environ | {"PORTERO_PORT": str(first_port), "PYTHONDONTWRITEBYTECODE": "1"}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment = inherited | {"PORTERO_PORT": str(first_port), "PYTHONDONTWRITEBYTECODE": "1"}
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "local.dev"],

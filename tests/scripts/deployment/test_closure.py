@@ -151,3 +151,13 @@ def test_the_projects_own_functions_load_and_ship_what_they_should() -> None:
         if name.startswith("webhook_"):
             assert shipped == {"sentry_sdk"}, name
             assert not closure.at_start.third_party, name
+
+
+def test_a_webhook_carries_the_verifier_of_its_own_scheme_only() -> None:
+    sources = Sources(PROJECT)
+    schemes = {"meta": "meta", "meta_privacy": "signed_request", "mercadopago": "mercadopago", "paddle": "paddle"}
+    for subject, own in schemes.items():
+        shipped = sources.closure(f"webhook_{subject}").shipped.modules
+        carried = {name for name in schemes.values() if f"shared.guard.verify.{name}" in shipped}
+        assert carried == {own}
+        assert "shared.guard.verify.jwt" not in shipped

@@ -1,11 +1,16 @@
 """Against real sockets: every wait ends in time, and a kept connection is used again."""
 
+import datetime
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.cloud import transport
 from shared.errors import Unavailable
@@ -138,3 +143,64 @@ def test_no_time_left_is_unavailable_at_once(start):
     server = start(answering)
     with pytest.raises(Unavailable):
         get(server, seconds=0)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A file with the key and the certificate of "localhost"."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    day = datetime.timedelta(days=1)
+    now = datetime.datetime.now(datetime.UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+    signed = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False).sign(
+        key, hashes.SHA256()
+    )
+    pem = serialization.Encoding.PEM
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(pem)
+    )
+    return path
+
+
+def over_tls(certificate) -> Callable[[socket.socket, threading.Event], None]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def behave(connection: socket.socket, end: threading.Event) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            answering(secured, end)
+
+    return behave
+
+
+def test_a_trusted_certificate_is_talked_to_and_the_connection_kept(start, certificate, monkeypatch):
+    monkeypatch.setattr(transport, "tls", lambda: ssl.create_default_context(cafile=str(certificate)))
+    server = start(over_tls(certificate))
+    url = server.url.replace("http://127.0.0.1", "https://localhost")
+    assert [transport.send("POST", url, {}, b"body", 2).body for _ in range(2)] == [b"hello"] * 2
+    assert server.connections == 1
+
+
+def test_an_untrusted_certificate_is_not(start, certificate):
+    server = start(over_tls(certificate))
+    with pytest.raises(Unavailable) as caught:
+        transport.send("POST", server.url.replace("http://127.0.0.1", "https://localhost"), {}, b"body", 2)
+    assert caught.value.name == "upstream_connect_SSLCertVerificationError"
+
+
+def test_head_and_body_leave_in_one_piece(start):
+    pieces: list[bytes] = []
+
+    def listening(connection: socket.socket, end: threading.Event) -> None:
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+            connection.sendall(ANSWER)
+
+    server = start(listening)
+    assert transport.send("POST", server.url, {"x-name": "value"}, b"the body", 2).body == b"hello"
+    assert len(pieces) == 1
+    assert pieces[0].startswith(b"POST /x HTTP/1.1\r\n")
+    assert pieces[0].endswith(b"\r\n\r\nthe body")

@@ -1,0 +1,205 @@
+"""GUARD as data: read from the syntax tree, and each of its values compared with what shared/guard takes."""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+from scripts.audit.declared import KIND_OF, KINDS, Declared
+from scripts.audit.facts import Facts, Signature
+from scripts.audit.findings import Finding
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+STORE_DOWN = frozenset({"refuse", "degrade", "queue"})
+# What a function may change beside tables.
+OTHER_WRITES = frozenset({"auth", "bucket"})
+# Lambda takes events of 6 MiB, and a binary body arrives in base64.
+MAXIMUM_BODY = 6 * 1024 * 1024 * 3 // 4
+MINIMUM_REASON = 3  # words
+# Without these the guard itself could not work.
+SECRETS_OF_KIND = {"queue": ("QUEUE_KEY",), "cron": ("CRON_SECRET",)}
+SECRETS_OF_SCHEME = {
+    "meta": ("META_APP_SECRET",),
+    "meta_signed_request": ("META_APP_SECRET",),
+    "mercadopago": ("MERCADOPAGO_WEBHOOK_SECRET",),
+    "paddle": ("PADDLE_WEBHOOK_SECRET",),
+}
+LEGACY_SECRET = "SUPABASE_JWT_SECRET"
+RATE_SECRET = "UPSTASH_REDIS_REST_TOKEN"
+
+
+class _Computed(Exception):
+    """Something in GUARD is no literal; the argument is its line."""
+
+
+def read_guard(file: str, name: str, statement: ast.Assign, facts: Facts) -> tuple[Declared | None, list[Finding]]:
+    """The declaration, or None when it cannot be read, and what is wrong with how it is written."""
+    call = statement.value
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "guard"):
+        return None, [_computed(file, statement.lineno)]
+    kind = call.args[0] if len(call.args) == 1 else None
+    if not (isinstance(kind, ast.Call) and isinstance(kind.func, ast.Name)):
+        return None, [_computed(file, statement.lineno)]
+    if kind.func.id not in KINDS:
+        message = f"declare one of {', '.join(sorted(KINDS))} in place of {kind.func.id}"
+        return None, [Finding(file, kind.lineno, "kind-unknown", message)]
+    findings: list[Finding] = []
+    try:
+        findings += _check_names(file, kind, kind.func.id, facts.signatures[kind.func.id])
+        findings += _check_names(file, call, "guard", facts.signatures["guard"])
+        options = _arguments(kind, facts.signatures[kind.func.id])
+        arguments = _arguments(call, facts.signatures["guard"])
+    except _Computed as computed:
+        return None, [_computed(file, int(computed.args[0]))]
+    arguments.pop("kind", None)
+    lines = {keyword.arg: keyword.value.lineno for keyword in call.keywords if keyword.arg}
+    return Declared(name, file, statement.lineno, kind.func.id, kind.lineno, options, arguments, lines), findings
+
+
+def _computed(file: str, line: int) -> Finding:
+    message = "write GUARD = guard(<kind>(...), ...) with literals only: the audit reads it, it does not run it"
+    return Finding(file, line, "guard-computed", message)
+
+
+def _check_names(file: str, call: ast.Call, name: str, signature: Signature) -> Iterator[Finding]:
+    given = signature.order[: len(call.args)]
+    if len(call.args) > len(signature.order):
+        yield Finding(file, call.lineno, "guard-argument", f"{name}(...) takes {len(signature.order)} without a name")
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise _Computed(keyword.value.lineno)
+        if keyword.arg not in signature.names:
+            known = ", ".join(sorted(signature.names)) or "nothing"
+            message = f"take out {keyword.arg}: {name}(...) takes {known}"
+            yield Finding(file, keyword.value.lineno, "guard-argument", message)
+        given.append(keyword.arg)
+    for missing in sorted(signature.required - set(given)):
+        yield Finding(file, call.lineno, "guard-argument", f"add {missing}: {name}(...) needs it")
+
+
+def _arguments(call: ast.Call, signature: Signature) -> dict[str, Any]:
+    """Name -> value. The first argument of guard(...), its kind, is no literal and is left to its own reading."""
+    values = {}
+    for name, node in zip(signature.order, call.args, strict=False):
+        if name != "kind":
+            values[name] = _literal(node)
+    for keyword in call.keywords:
+        values[str(keyword.arg)] = _literal(keyword.value)
+    return values
+
+
+def _literal(node: ast.expr) -> Any:
+    """A constant, a tuple of constants, or a product of numbers (3 * 1024). Raises _Computed."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Tuple(elts=elements):
+            return tuple(_literal(element) for element in elements)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            factors = (_literal(left), _literal(right))
+            if all(isinstance(factor, int) for factor in factors):
+                return factors[0] * factors[1]
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
+            return -number
+    raise _Computed(node.lineno)
+
+
+def check_guard(declared: Declared, facts: Facts) -> Iterator[Finding]:
+    """The values of a declaration that could be read."""
+    wanted = KIND_OF.get(declared.prefix)
+    if wanted is not None and declared.kind != wanted:
+        message = f"declare {wanted}(...): {declared.prefix}_ fixes it, or rename the file"
+        yield Finding(declared.file, declared.kind_line, "kind-prefix", message)
+    yield from _check_kind(declared, wanted, facts)
+    yield from _check_values(declared, facts)
+    yield from _check_secrets(declared, facts)
+
+
+def _check_kind(declared: Declared, wanted: str | None, facts: Facts) -> Iterator[Finding]:
+    file, line, options = declared.file, declared.kind_line, declared.options
+    subject = declared.name.partition("_")[2]
+    if declared.kind == "hmac" and options.get("scheme") not in facts.schemes:
+        message = f"name one of {', '.join(sorted(facts.schemes))}"
+        yield Finding(file, line, "scheme-unknown", message)
+    elif wanted == "hmac" == declared.kind and declared.argument.split("_")[0] != subject.split("_")[0]:
+        message = f"declare a scheme of {subject.split('_')[0]}, or name the file after {declared.argument}"
+        yield Finding(file, line, "scheme-provider", message)
+    if wanted == "queue" == declared.kind and options.get("name") != subject:
+        message = f'declare queue("{subject}"), or name the file after the queue'
+        yield Finding(file, line, "queue-mismatch", message)
+    if declared.kind == "jwt" and options.get("fresh_totp") and not options.get("aal2"):
+        yield Finding(file, line, "guard-argument", "add aal2=True: a fresh one-time code is a second factor")
+    if declared.kind == "public":
+        reason, rate = options.get("reason"), options.get("rate")
+        if not isinstance(reason, str) or len(reason.split()) < MINIMUM_REASON:
+            yield Finding(file, line, "public-reason", "write down in a sentence why anybody may call this")
+        if not _is_count(rate) or rate == 0:
+            yield Finding(file, line, "public-rate", "give rate: calls a minute from one address, 1 or more")
+    for name, value in options.items():
+        if declared.kind == "jwt" and not (isinstance(value, bool) or (_is_count(value) and value > 0)):
+            yield Finding(file, line, "guard-argument", f"give {name} as True or as a number of seconds")
+
+
+def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
+    file, given = declared.file, declared.arguments
+    methods = given.get("methods", ())
+    if not isinstance(methods, tuple) or not set(methods) <= METHODS or len(set(methods)) < len(methods):
+        message = f"give methods as a tuple of {', '.join(sorted(METHODS))}, each once"
+        yield Finding(file, declared.line_of("methods"), "guard-methods", message)
+    elif bool(methods) == (declared.kind == "queue"):
+        message = "take methods out: no HTTP request comes here" if methods else "say which methods it answers"
+        yield Finding(file, declared.line_of("methods"), "guard-methods", message)
+    limit = given.get("body_limit", 0)
+    if not _is_count(limit) or limit > MAXIMUM_BODY:
+        message = f"give body_limit in bytes, at most {MAXIMUM_BODY} (Lambda's 6 MiB, in base64)"
+        yield Finding(file, declared.line_of("body_limit"), "body-limit", message)
+    if "seconds" in given and not (_is_number(given["seconds"]) and given["seconds"] > 0):
+        yield Finding(file, declared.line_of("seconds"), "guard-argument", "give seconds as a number above 0")
+    if not _is_count(given.get("rate", 0)):
+        yield Finding(file, declared.line_of("rate"), "guard-argument", "give rate as calls a minute for one user")
+    if "store_down" in given and given["store_down"] not in STORE_DOWN:
+        message = f"say one of {', '.join(sorted(STORE_DOWN))}"
+        yield Finding(file, declared.line_of("store_down"), "store-down", message)
+    writes = given.get("writes", ())
+    if not isinstance(writes, tuple) or not all(isinstance(name, str) for name in writes):
+        yield Finding(file, declared.line_of("writes"), "writes-unknown", "give writes as a tuple of names")
+        return
+    for name in writes if declared.built else ():
+        if name not in facts.tables | OTHER_WRITES:
+            message = f"take out {name}, or create the table in supabase/migrations"
+            yield Finding(file, declared.line_of("writes"), "writes-unknown", message)
+
+
+def _check_secrets(declared: Declared, facts: Facts) -> Iterator[Finding]:
+    file, line = declared.file, declared.line_of("secrets")
+    given = declared.arguments.get("secrets", ())
+    if not isinstance(given, tuple) or not all(isinstance(name, str) for name in given):
+        yield Finding(file, line, "guard-argument", "give secrets as a tuple of names")
+        return
+    for name in given:
+        if name not in facts.secrets:
+            yield Finding(file, line, "secret-unknown", f"take out {name}, or add it to Secret in shared/settings.py")
+    needed = [*SECRETS_OF_KIND.get(declared.kind, ()), *SECRETS_OF_SCHEME.get(declared.argument, ())]
+    if _is_count(declared.arguments.get("rate", 0)) and declared.arguments.get("rate", 0):
+        needed.append(RATE_SECRET)
+    if declared.kind == "jwt" and declared.options.get("legacy"):
+        needed.append(LEGACY_SECRET)
+    for name in needed:
+        if name not in given:
+            yield Finding(file, line, "secret-missing", f"add {name}: without it the guard cannot decide")
+
+
+def check_uses(declared: Declared, tree: ast.Module) -> Iterator[Finding]:
+    """Secret.X in the code is X in GUARD."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="Secret"), attr=name) if name not in declared.secrets:
+                message = f"add {name} to the secrets of GUARD, or do without it"
+                yield Finding(declared.file, node.lineno, "secret-undeclared", message)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

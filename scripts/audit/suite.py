@@ -1,0 +1,117 @@
+"""The whole audit of a project: every function's file, then the files against what is said of them elsewhere."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from scripts.audit import waivers
+from scripts.audit.declared import KIND_OF, Declared
+from scripts.audit.deployment import check_deployment
+from scripts.audit.facts import Facts
+from scripts.audit.findings import Finding
+from scripts.audit.guard_literal import check_guard, check_uses, read_guard
+from scripts.audit.imports import check_imports
+from scripts.audit.shape import check_shape, guard_statement
+from scripts.audit.template import load
+from scripts.audit.waivers import Waived
+from scripts.audit.witnesses import check_witnesses
+
+_FILE_NAME = re.compile(rf"({'|'.join(KIND_OF)})(_[a-z][a-z0-9]*)+")
+
+
+@dataclass
+class Audit:
+    """What was found: each function as it declares itself, in the order of the files; findings in that of places."""
+
+    functions: list[Declared]
+    findings: list[Finding]
+    waived: list[Waived] = field(default_factory=list)
+
+
+def audit(project: Path, today: date) -> Audit:
+    """Audit a project. `today` decides whether waivers still hold.
+
+    Raises AuditError when there is nothing to compare with: no serverless.yml, no shared/settings.py, no shared/guard.
+    """
+    facts = Facts(project)
+    template = load(project / "serverless.yml")
+    functions: list[Declared] = []
+    trees: dict[str, ast.Module] = {}
+    paths, findings = _list_files(project / "functions")
+    for path in paths:
+        function, tree, found = read_function(path, facts)
+        findings += found
+        if tree is not None:
+            trees[path.stem] = tree
+        if function is not None:
+            functions.append(function)
+    names = {path.stem for path in paths}
+    findings += check_deployment(template, names, functions, facts, trees)
+    findings += check_witnesses(project, names, {name for name, tree in trees.items() if not is_built(tree)})
+    if not names:
+        findings.append(Finding("functions", 1, "no-functions", "write a function: an audit of nothing is no audit"))
+    remaining, waived = waivers.apply(project, findings, today)
+    return Audit(functions, sorted(set(remaining)), waived)
+
+
+def read_function(path: Path, facts: Facts) -> tuple[Declared | None, ast.Module | None, list[Finding]]:
+    """One file: its declaration and its tree, as far as they can be read, and what is wrong with it."""
+    file = f"functions/{path.name}"
+    findings: list[Finding] = []
+    if not _FILE_NAME.fullmatch(path.stem):
+        message = f"name the file <trigger>_<subject>.py; triggers: {', '.join(KIND_OF)}"
+        findings.append(Finding(file, 1, "file-name", message))
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None) or 1
+        said = getattr(error, "msg", None) or str(error)
+        return None, None, [*findings, Finding(file, line, "syntax-error", f"mend this: {said}")]
+    try:
+        function, found = _read_tree(file, path.stem, tree, facts)
+    except RecursionError:
+        message = "take this apart: something in it is nested too deeply to be read"
+        return None, None, [*findings, Finding(file, 1, "syntax-error", message)]
+    return function, tree, findings + found
+
+
+def _read_tree(file: str, name: str, tree: ast.Module, facts: Facts) -> tuple[Declared | None, list[Finding]]:
+    findings = [*check_shape(file, tree), *check_imports(file, tree, facts)]
+    statement = guard_statement(tree)
+    if statement is None:
+        return None, findings
+    function, found = read_guard(file, name, statement, facts)
+    findings += found
+    if function is not None:
+        function.built = is_built(tree)
+        findings += check_guard(function, facts)
+        findings += check_uses(function, tree)
+    return function, findings
+
+
+def is_built(tree: ast.Module) -> bool:
+    """Whether the file never raises NotBuilt."""
+    return not any(isinstance(node, ast.Name) and node.id == "NotBuilt" for node in ast.walk(tree))
+
+
+def _list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
+    """The files to read, and findings for everything else in the folder."""
+    if not folder.is_dir():
+        return [], []
+    paths: list[Path] = []
+    findings: list[Finding] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".py" and path.is_file() and not path.is_symlink():
+            paths.append(path)
+        elif path.name != "__pycache__":
+            findings += _foreign(path)
+    return paths, findings
+
+
+def _foreign(path: Path) -> Iterator[Finding]:
+    what = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+    message = f"move this {what} out of functions/: it is flat and holds Python files only"
+    yield Finding(f"functions/{path.name}", 1, "foreign-file", message)

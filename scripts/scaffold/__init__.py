@@ -1,0 +1,1 @@
+"""What scripts/new_function.py writes."""

@@ -1,0 +1,136 @@
+"""The schemes of hmac(...): how each provider's signature names the caller.
+
+A scheme's own branch imports its verifier, so that a webhook starts with one scheme's code only.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from shared.abuse.local_rate import LocalRate
+from shared.cloud.parameters import live
+from shared.errors import Refused, Unavailable
+from shared.guard.request import Caller, HttpCall
+from shared.guard.response import Response
+from shared.guard.rotation import count_old
+from shared.guard.strict_json import storable
+from shared.settings import Secret, Setting, read_optional
+
+# Deliveries a minute that one execution environment puts into quarantine; the provider comes again with the others.
+QUARANTINE_RATE = 60
+MAXIMUM_FACT = 200
+PADDLE_TOLERANCE_SECONDS = 5
+
+log = logging.getLogger("portero")
+
+quarantine_rate = LocalRate(QUARANTINE_RATE, 60)
+
+
+class Scheme(NamedTuple):
+    """`admit` names the caller, answers an early question itself, or raises Refused or Unavailable.
+
+    `signs_body`: whether the signature covers the whole body. Where it does not, the function gets none, and what is
+    signed stands in the caller's facts.
+    """
+
+    admit: Callable[[HttpCall, float], Caller | Response]
+    signs_body: bool
+
+
+def _admit_meta(call: HttpCall, now: float) -> Caller | Response:
+    from shared.guard.verify import meta
+
+    if call.method == "GET":
+        return Response(text=meta.verify_handshake(call.query, live(Secret.META_VERIFY_TOKEN)))
+    place = meta.verify_signature(call.body, call.header("x-hub-signature-256"), live(Secret.META_APP_SECRET))
+    count_old(place, Secret.META_APP_SECRET)
+    return Caller(kind="meta")
+
+
+def _admit_meta_signed_request(call: HttpCall, now: float) -> Caller:
+    """Facts: kind ("deletion" or "deauthorize"), user_id, issued_at.
+
+    Nothing signed tells the two apart; Meta is given the address with ?kind=... for each.
+    """
+    from shared.guard.verify import signed_request
+
+    signed = signed_request.verify_form(call.body, live(Secret.META_APP_SECRET), now)
+    if call.query.get("kind") not in (["deletion"], ["deauthorize"]):
+        raise Refused("callback_kind_unknown", 400)
+    count_old(signed.place, Secret.META_APP_SECRET)
+    facts = {"kind": call.query["kind"][0], "user_id": signed.user_id, "issued_at": signed.issued_at}
+    return Caller(kind="meta_signed_request", facts=facts)
+
+
+def _admit_mercadopago(call: HttpCall, now: float) -> Caller:
+    """Facts: data_id, request_id, ts. What does not verify is not refused: see _quarantined."""
+    from shared.guard.verify import mercadopago
+
+    secrets = live(Secret.MERCADOPAGO_WEBHOOK_SECRET)
+    header, request_id = call.header("x-signature"), call.header("x-request-id")
+    try:
+        signed = mercadopago.verify_signature(header, request_id, call.query.get("data.id", []), secrets, now)
+    except Refused as refusal:
+        return _quarantined(call, refusal, now)
+    count_old(signed.place, Secret.MERCADOPAGO_WEBHOOK_SECRET)
+    facts = {"data_id": signed.data_id, "request_id": signed.request_id, "ts": signed.ts}
+    return Caller(kind="mercadopago", facts=facts)
+
+
+def _quarantined(call: HttpCall, refusal: Refused, now: float) -> Caller:
+    """Mercado Pago signs some of its notifications never (QR codes, IPN) and some in ways that nobody can verify.
+
+    So such a delivery is let through as untrusted, to be kept and to have no effect until the provider's API confirms
+    it, and only so many of them a minute. Its facts are what it claims: data_id, request_id, signature, topic, and
+    the refusal that it would have got.
+    """
+    wait = quarantine_rate.wait("", now)
+    if wait:
+        raise Refused("quarantine_full", 429, retry_after=wait)
+    log.warning("quarantined", extra={"refusal": refusal.name})
+    facts = {
+        "data_id": _first(call, "data.id") or _first(call, "id"),
+        "request_id": _claim(call.header("x-request-id")),
+        "signature": _claim(call.header("x-signature")),
+        "topic": _first(call, "type") or _first(call, "topic"),
+        "refusal": refusal.name,
+    }
+    return Caller(kind="mercadopago", facts=facts, trusted=False)
+
+
+def _first(call: HttpCall, field: str) -> str:
+    return _claim(call.query.get(field, [""])[0])
+
+
+def _claim(text: str) -> str:
+    """What a stranger says, of a length and in characters that can be kept."""
+    kept: str = storable(text[:MAXIMUM_FACT])
+    return kept
+
+
+def _admit_paddle(call: HttpCall, now: float) -> Caller:
+    from shared.guard.verify import paddle
+
+    secrets, header = live(Secret.PADDLE_WEBHOOK_SECRET), call.header("paddle-signature")
+    place = paddle.verify_signature(call.body, header, secrets, now, _paddle_tolerance())
+    count_old(place, Secret.PADDLE_WEBHOOK_SECRET)
+    return Caller(kind="paddle")
+
+
+def _paddle_tolerance() -> int:
+    """Seconds. Raises Unavailable when the setting is not a number from 1 to 999."""
+    given = read_optional(Setting.PADDLE_TOLERANCE_SECONDS)
+    if not given:
+        return PADDLE_TOLERANCE_SECONDS
+    if re.fullmatch(r"[1-9][0-9]{0,2}", given) is None:
+        raise Unavailable(f"setting_malformed_{Setting.PADDLE_TOLERANCE_SECONDS}")
+    return int(given)
+
+
+SCHEMES: dict[str, Scheme] = {
+    "meta": Scheme(_admit_meta, signs_body=True),
+    "meta_signed_request": Scheme(_admit_meta_signed_request, signs_body=False),
+    "mercadopago": Scheme(_admit_mercadopago, signs_body=False),
+    "paddle": Scheme(_admit_paddle, signs_body=True),
+}
