@@ -49,7 +49,7 @@ lock: venv ## pin the requirements with their hashes, from pyproject.toml
 
 clean: ## remove the data of the offline world and the caches; .venv stays
 	@rm -rf .local .package .osls .serverless node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
-	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path '*/.venv/*' -prune -exec rm -rf {} +
 
 venv:
 	@for python in $(PYTHONS); do \

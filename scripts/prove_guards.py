@@ -80,7 +80,7 @@ def prove(mutants: list[Mutant]) -> list[Result]:
     results: dict[int, Result] = {}
     with tempfile.TemporaryDirectory(prefix="portero-proof-") as folder:
         copies = [copy_project(Path(folder) / str(number)) for number in range(COPIES)]
-        failed = first_failure(copies[0])
+        failed = first_failure(copies[0], CHECKS)
         if failed:
             raise Unfit(f"The unchanged copy does not pass: {failed}")
         workers = [threading.Thread(target=work, args=(copy, waiting, results)) for copy in copies]
@@ -101,7 +101,7 @@ def work(copy: Path, waiting: "queue.SimpleQueue[tuple[int, Mutant]]", results: 
         began = time.monotonic()
         original = mutant.apply(copy)
         try:
-            killed_by = first_failure(copy)
+            killed_by = first_failure(copy, own_tests(mutant) | CHECKS)
         finally:
             (copy / mutant.path).write_text(original)
         results[place] = Result(mutant, killed_by, time.monotonic() - began)
@@ -109,10 +109,16 @@ def work(copy: Path, waiting: "queue.SimpleQueue[tuple[int, Mutant]]", results: 
         print(f"{len(results):>3}  {mutant.name:<64} {fate}", flush=True)
 
 
-def first_failure(copy: Path) -> str:
+def own_tests(mutant: Mutant) -> dict[str, list[str]]:
+    """The test file that mirrors the mutant's file, which fails soonest; none where there is none."""
+    path = Path("tests") / Path(mutant.path).with_name(f"test_{Path(mutant.path).name}")
+    return {path.as_posix(): [*PYTEST, path.as_posix()]} if (PROJECT / path).is_file() else {}
+
+
+def first_failure(copy: Path, checks: dict[str, list[str]]) -> str:
     """The name of the first check that fails in a copy, or an empty string. A check that hangs has failed."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    for name, command in CHECKS.items():
+    for name, command in checks.items():
         try:
             ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=SECONDS_PER_CHECK)
         except subprocess.TimeoutExpired:

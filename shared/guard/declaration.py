@@ -84,7 +84,7 @@ class Guard:
 
     def _seconds_left(self, context: Any) -> float:
         left: float = context.get_remaining_time_in_millis() / 1000
-        return max(0.0, min(self.seconds, left - MARGIN_SECONDS))
+        return max(0.0, min(self.seconds, left) - MARGIN_SECONDS)
 
     def _prepare(self) -> None:
         parameters.prepare(self.secrets)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 from shared.clock import Deadline
 from shared.errors import Problem, Refused
-from shared.guard.strict_json import Malformed, parse, storable
+from shared.guard.strict_json import Malformed, parse, parse_storable, storable
 
 # API Gateway takes 10,240 bytes of request line and headers; the rest is room for what it adds itself.
 MAXIMUM_HEADER_BYTES = 16 * 1024
@@ -84,7 +84,10 @@ class Request(NamedTuple):
 
     def json_repaired(self) -> Any:
         """The same, with characters that cannot be stored taken out: one bad text must not cost its siblings."""
-        return storable(self.json())
+        try:
+            return parse_storable(self.raw)
+        except Malformed:
+            raise Problem("malformed_json", 400, "The body is not valid JSON.") from None
 
 
 class HttpCall(NamedTuple):

@@ -7,7 +7,10 @@ from typing import Any, NoReturn
 
 MAXIMUM_DEPTH = 32
 MAXIMUM_DIGITS = 32
+_CONTAINERS = (dict, list)
 _LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
+# U+0000 and halves of surrogate pairs come through `parse` as escapes only.
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
 
 class Malformed(ValueError):
@@ -30,6 +33,15 @@ def parse(raw: bytes) -> Any:
     return value
 
 
+def parse_storable(raw: bytes) -> Any:
+    """`parse`, with what PostgreSQL cannot keep taken out (`storable`). Most bodies hold nothing of it.
+
+    Raises Malformed.
+    """
+    value = parse(raw)
+    return storable(value) if _UNSTORABLE.search(raw) else value
+
+
 def storable(value: Any) -> Any:
     """The value with what PostgreSQL cannot keep taken out of its texts: U+0000 and lone surrogates (as U+FFFD)."""
     if isinstance(value, str):
@@ -44,7 +56,7 @@ def storable(value: Any) -> Any:
 
 
 def _check_depth(value: Any) -> None:
-    level = [value] if isinstance(value, dict | list) else []
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(MAXIMUM_DEPTH):
         if not level:
             return
@@ -52,7 +64,7 @@ def _check_depth(value: Any) -> None:
             inner
             for outer in level
             for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            if isinstance(inner, _CONTAINERS)
         ]
     if level:
         raise Malformed

@@ -1,0 +1,1 @@
+"""The same webhook in the usual ways, and what measures them beside ours."""
