@@ -30,6 +30,7 @@ PAYLOAD_LIMIT = 6_291_556  # bytes of an event or an answer, from Lambda's quota
 INIT_SECONDS = 10
 PROCESSES_A_FUNCTION = 2
 IDLE_SECONDS = 300
+IDLE_LIMIT = 8
 LOG_TAIL_LINES = 10
 
 
@@ -105,7 +106,8 @@ class Environments:
 
     `environments` maps a function to its variables, `project` is the folder that holds the handlers, and each
     function writes to `<log_folder>/<function>.log`. A function has up to two processes (fewer when it reserves
-    less); more events than that wait.
+    less); more events than that wait. Of all functions together `idle_limit` processes stay warm, so that a laptop's
+    memory does not grow with the number of functions.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Environments:
         project: Path,
         log_folder: Path,
         idle_seconds: float = IDLE_SECONDS,
+        idle_limit: int = IDLE_LIMIT,
     ) -> None:
         log_folder.mkdir(parents=True, exist_ok=True)
         self._template = template
@@ -122,6 +125,7 @@ class Environments:
         self._project = project
         self._log_folder = log_folder
         self._idle_seconds = idle_seconds
+        self._idle_limit = idle_limit
         self._changed = threading.Condition()
         self._idle: dict[str, list[_Environment]] = {name: [] for name in template.functions}
         self._all: dict[str, set[_Environment]] = {name: set() for name in template.functions}
@@ -157,12 +161,16 @@ class Environments:
         """Stop the environments that have had nothing to do for `idle_seconds` (0: all idle ones, for new code)."""
         with self._changed:
             old = [one for idle in self._idle.values() for one in idle if one.idle_for() >= idle_seconds]
-            for environment in old:
-                self._idle[environment.function.name].remove(environment)
-                self._all[environment.function.name].remove(environment)
-            self._changed.notify_all()
+            self._dismiss(old)
         for environment in old:
             environment.stop()
+
+    def _dismiss(self, idle: list["_Environment"]) -> None:
+        """Forget these environments; whoever calls holds the lock, and stops them afterwards."""
+        for environment in idle:
+            self._idle[environment.function.name].remove(environment)
+            self._all[environment.function.name].remove(environment)
+        self._changed.notify_all()
 
     def stop(self) -> None:
         """Kill every environment; invocations under way end in an error."""
@@ -204,7 +212,11 @@ class Environments:
                 self._idle[function].append(environment)
             else:
                 self._all[function].discard(environment)
-            self._changed.notify_all()
+            waiting = sorted((one for idle in self._idle.values() for one in idle), key=_Environment.idle_for)
+            crowded_out = waiting[self._idle_limit :]
+            self._dismiss(crowded_out)
+        for one in crowded_out:
+            one.stop()
         if not environment.is_usable():
             environment.stop()
 

@@ -228,6 +228,21 @@ def test_idle_environments_are_reaped(environments: Environments) -> None:
     assert environments.invoke("order", {}).payload["calls"] == 1
 
 
+def test_only_so_many_environments_stay_warm(project: Path, tmp_path: Path) -> None:
+    names = ("one", "two", "three")
+    template = template_of(*(Function(name, "functions/order.handler", 10, 256, None, {}) for name in names))
+    variables = {name: variables_of(name) for name in names}
+    environments = Environments(template, variables, project, tmp_path / "logs", idle_limit=2)
+    try:
+        pids = [environments.invoke(name, {}).payload["pid"] for name in names]
+        wait_until(lambda: not psutil.pid_exists(pids[0]))
+        assert [psutil.pid_exists(pid) for pid in pids[1:]] == [True, True]
+        assert environments.invoke("two", {}).payload["calls"] == 2
+        assert environments.invoke("one", {}).payload["calls"] == 1
+    finally:
+        environments.stop()
+
+
 def test_stop_ends_the_processes_and_the_events_under_way(environments: Environments, tmp_path: Path) -> None:
     log = tmp_path / "logs" / "patient.log"
     with ThreadPoolExecutor(1) as threads:

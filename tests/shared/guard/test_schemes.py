@@ -111,7 +111,7 @@ def test_a_quarantined_delivery_is_logged_as_refused(caplog):
         caller = Hmac("mercadopago").admit(call(query="topic=payment&id=5"), NOW)
     assert isinstance(caller, Caller)
     assert not caller.trusted
-    assert [record.__dict__["refusal"] for record in caplog.records] == ["signature_missing"]
+    assert [record.__dict__["unverified"] for record in caplog.records] == ["signature_missing"]
 
 
 any_text = st.text(alphabet=st.characters())
