@@ -251,6 +251,8 @@ def test_the_shared_secret_of_old_counts_only_where_it_is_said_so():
     assert verify(old, shared_secrets=[newer, SHARED_SECRET]).place == 1
     assert refusal(old, shared_secrets=[newer]) == "token_signature"
     assert refusal(token(SHARED_SECRET, "HS256", exp=NOW - 30), shared_secrets=[SHARED_SECRET]) == "token_expired"
+    assert refusal(token(SHARED_SECRET, "HS256", aud="anon"), shared_secrets=[SHARED_SECRET]) == "token_audience"
+    assert refusal(token(SHARED_SECRET, "HS256", iss="supabase"), shared_secrets=[SHARED_SECRET]) == "token_issuer"
     # The keys of old are tokens of the same secret, of nobody's session.
     anon = token(SHARED_SECRET, "HS256", iss="supabase", role="anon", sub=..., aud=..., session_id=...)
     assert refusal(anon, shared_secrets=[SHARED_SECRET]) == "token_claim_missing"
