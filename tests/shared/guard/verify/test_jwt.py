@@ -112,6 +112,7 @@ def test_both_algorithms_and_every_issuer_of_the_list_are_taken():
     [
         ({"exp": NOW - 30}, "token_expired"),
         ({"iat": NOW + 31}, "token_early"),
+        ({"iat": NOW + 31, "nbf": NOW}, "token_early"),
         ({"nbf": NOW + 31}, "token_early"),
         ({"exp": NOW + DAY + 31}, "token_lifetime"),
         ({"iat": NOW - 7 * DAY}, "token_lifetime"),
