@@ -57,7 +57,7 @@ def handler(request: Request) -> Response:
     digest = hashlib.sha256(original).hexdigest()
     media_type = MEDIA_TYPES[upload.name.rpartition(".")[2]]
     key = f"{tenant}/{digest}"
-    objects.put(key, original, media_type, PUT_SECONDS)
+    objects.put(key, original, media_type, min(PUT_SECONDS, request.deadline.remaining()))
     chunks = [{"body": body, "embedding": vector} for body, vector in zip(passages, vectors, strict=True)]
     file = store.replace_knowledge(tenant, upload.name, media_type, original, digest, key, chunks)
     return Response(status=201, body={"file": file, "passages": len(passages)})

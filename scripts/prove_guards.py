@@ -73,7 +73,10 @@ def main() -> int:
 def prove(mutants: list[Mutant]) -> list[Result]:
     """Every mutant's fate, in the order of the list. Raises Unfit."""
     for mutant in mutants:
-        mutant.check(PROJECT)
+        try:
+            mutant.check(PROJECT)
+        except ValueError as error:
+            raise Unfit(str(error)) from None
     waiting: queue.SimpleQueue[tuple[int, Mutant]] = queue.SimpleQueue()
     for place, mutant in enumerate(mutants):
         waiting.put((place, mutant))

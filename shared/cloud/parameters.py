@@ -31,8 +31,8 @@ _cache: dict[Secret, _Kept] = {}
 def prepare(names: Iterable[Secret]) -> None:
     """Fetch what is not in the cache or too old, in as few calls as there can be.
 
-    Raises Unavailable (`secret_missing_<NAME>`) when one of them is absent, malformed or has no live value. If the
-    store is away, values fetched less than an hour ago still serve.
+    Raises Unavailable (`secret_missing_<NAME>`, `secret_malformed_<NAME>`) when one of them is absent or malformed. If
+    the store is away, values fetched less than an hour ago still serve.
     """
     now = clock.now()
     wanted = [name for name in names if name not in _cache or now - _cache[name].fetched_at > KEEP_SECONDS]

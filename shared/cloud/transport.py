@@ -108,6 +108,7 @@ def _exchange(
         while chunk := response.read1(65536):
             received += chunk
             if len(received) > MAXIMUM_ANSWER:
+                connection.close()
                 raise Unavailable("upstream_answer_too_large")
             _allow_until(connection, ends)
         # Reading in pieces leaves the end unnoticed, and the connection could not be used again.

@@ -6,14 +6,17 @@ from typing import Any
 from shared.clock import Deadline
 from shared.cloud import transport
 from shared.cloud.parameters import current
-from shared.errors import Unavailable
+from shared.errors import Problem, Unavailable
 from shared.settings import Secret, Setting, read
 
 MAXIMUM_SECONDS = 5.0
 
 
-class ClaimLost(Exception):
-    """Another worker holds the claim now; whatever this one did must not be written."""
+class ClaimLost(Problem):
+    """Another worker holds the claim now; whatever this one did must not be written. Expected, so no fault."""
+
+    def __init__(self) -> None:
+        super().__init__("claim_lost", 409)
 
 
 def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
@@ -30,7 +33,7 @@ def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
         return json.loads(answer.body) if answer.body else None
     problem = _problem(answer.body)
     if problem.get("code") == "P0001" and problem.get("message") == "claim lost":
-        raise ClaimLost(function)
+        raise ClaimLost
     raise Unavailable(f"database_refused_{problem.get('code') or answer.status}")
 
 

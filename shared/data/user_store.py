@@ -70,6 +70,12 @@ class UserStore:
         return str(self._run(self._client.rpc("replace_knowledge", arguments)))
 
     def _run(self, query: Any) -> Any:
+        """Within the request's deadline. Raises Problem or Unavailable."""
+        left = self._deadline.remaining()
+        if not left:
+            raise Unavailable("database_deadline")
+        # The client takes its time-out from the connections it was given; an environment has one request at a time.
+        _connections().timeout = httpx.Timeout(min(MAXIMUM_SECONDS, left), connect=1.0)
         try:
             return query.execute().data
         except APIError as error:
@@ -82,4 +88,4 @@ class UserStore:
 
 @cache
 def _connections() -> httpx.Client:
-    return httpx.Client(timeout=httpx.Timeout(MAXIMUM_SECONDS, connect=1.0))
+    return httpx.Client()

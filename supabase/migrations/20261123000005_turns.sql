@@ -16,10 +16,12 @@ set search_path = ''
 as $$
 declare
   v_status text := p_status ->> 'status';
+  -- Compared as a uuid, so that the primary key answers; what is none is somebody else's.
+  v_outbox uuid := case when p_status ->> 'outbox_id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+    then (p_status ->> 'outbox_id')::uuid end;
   v_message uuid;
 begin
-  select o.message_id into v_message from public.outbox o
-    where o.tenant_id = p_tenant and o.id::text = p_status ->> 'outbox_id';
+  select o.message_id into v_message from public.outbox o where o.tenant_id = p_tenant and o.id = v_outbox;
   if v_message is null then
     select m.id into v_message from public.messages m
       where m.tenant_id = p_tenant and m.provider_id = p_status ->> 'provider_id' limit 1;

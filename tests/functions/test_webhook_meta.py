@@ -124,6 +124,13 @@ def test_statuses_only_move_forward(world):
     assert reply["status"] == "read"
 
 
+@pytest.mark.parametrize("reference", ["x", "", "00000000-0000-4000-8000-000000000000", "not-a-uuid' or true --"])
+def test_a_status_with_a_reference_that_is_not_ours_is_kept_as_unmatched(world, reference):
+    status = payloads.status("wamid.x", "delivered", payloads.DEMO_CUSTOMER, callback_data=reference)
+    assert world.receive(whatsapp(statuses=[status])).json()["kept"] == 1
+    assert world.rows("select outcome from inbox") == [{"outcome": "status_unmatched"}]
+
+
 def test_without_the_database_the_answer_is_503_and_the_retry_is_kept(world, monkeypatch):
     body = whatsapp_message(text("hola"))
     with world.away("supabase"):
