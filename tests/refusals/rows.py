@@ -6,7 +6,7 @@ from typing import Any
 
 from local.world import World
 from shared.settings import Secret
-from tests.refusals.attacks import Console, Consumer, Signed, Target
+from tests.refusals.attacks import Consumer, Signed, Target
 from tests.refusals.calls import (
     Event,
     Http,
@@ -16,6 +16,7 @@ from tests.refusals.calls import (
     sign_meta_signed_request,
     sign_paddle,
 )
+from tests.refusals.console import Console
 
 WHATSAPP = b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[]}],"about":"a\\u00e7\\u00e3o"}'
 SIGNED_REQUEST = b'{"algorithm":"HMAC-SHA256","issued_at":1700000000,"user_id":"218471","data":{"id":"1"}}'

@@ -7,7 +7,8 @@ a difference is a change of what the doors let in.
 from local.plan import PROJECT
 from local.world import World
 from shared import clock
-from tests.refusals.attacks import CRON, DOES_NOT_APPLY, HMAC, JWT, PUBLIC, QUEUE, Attack, Target, strangers_token
+from tests.refusals.attacks import CRON, DOES_NOT_APPLY, HMAC, PUBLIC, QUEUE, Attack, Target
+from tests.refusals.console import JWT, strangers_token
 from tests.refusals.rows import ROWS
 from tests.refusals.world_state import state_of
 
