@@ -74,7 +74,15 @@ def install(environment: Path = ENVIRONMENT, requirements: Path = REQUIREMENTS) 
 def _pip_install(environment: Path, requirements: Path, total: int) -> str | None:
     """Run pip and show its progress in one line. Returns its whole output when it failed."""
     command = [_python(environment), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--root-user-action=ignore", "--progress-bar=off", "--require-hashes", "-r", str(requirements)]
+    # The list is complete, so pip need not resolve: asked to, it would want `coverage[toml]` newer than our `coverage`.
+    command += [
+        "--root-user-action=ignore",
+        "--progress-bar=off",
+        "--require-hashes",
+        "--no-deps",
+        "-r",
+        str(requirements),
+    ]
     pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     assert pip.stdout is not None
     lines, done = [], 0
