@@ -1,13 +1,13 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit prove demo bench bench-guard package template lock clean venv
+.PHONY: help dev test lint audit isolation prove-isolation prove demo bench bench-guard package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options --no-header
 
 help: ## list these commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 dev: venv ## run the offline world: no account, no Docker; the network only to install packages once
 	@exec .venv/bin/python -m local.dev
@@ -23,6 +23,12 @@ lint: venv ## check style, types and the direction of imports
 
 audit: venv ## prove that every function declares its guard
 	@.venv/bin/python scripts/audit_guards.py
+
+isolation: venv ## attack every table and function as another tenant, and print what was tried
+	@.venv/bin/python -m tests.isolation
+
+prove-isolation: venv ## weaken every policy, key, grant and guard of the database in turn; the prober must see it
+	@.venv/bin/python -m tests.isolation.prove
 
 prove: venv ## weaken every guard in a scratch copy and demand that the tests see it (some minutes)
 	@.venv/bin/python scripts/prove_guards.py

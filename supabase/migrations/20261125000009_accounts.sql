@@ -168,6 +168,11 @@ create policy member_speaks_for_self on public.consents for insert to authentica
 grant select on public.consents to authenticated;
 grant insert (tenant_id, user_id, purpose, granted, version) on public.consents to authenticated;
 
+-- Ids and times are the database's to give: who could choose an id could ask whether it is taken.
+revoke insert on public.knowledge_files, public.knowledge_chunks from authenticated;
+grant insert (tenant_id, name, media_type, bytes, sha256, object_key) on public.knowledge_files to authenticated;
+grant insert (tenant_id, file_id, position, body, embedding) on public.knowledge_chunks to authenticated;
+
 -- Name, language and instructions are the owner's to change; an agent answers customers.
 drop policy member_changes on public.tenants;
 create policy owner_changes on public.tenants for update to authenticated

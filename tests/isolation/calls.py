@@ -1,0 +1,149 @@
+"""How each function is called rightly, by the party whose ids it is given. A function without a row fails the run.
+
+`changed` or `shown` says how a good call can be told: it changes something of the party's, or its answer shows it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from psycopg.types.json import Jsonb
+
+from tests.isolation.seed import EMBEDDING, LONG_AGO
+from tests.isolation.sides import Side
+
+Arguments = dict[str, Any]
+
+
+class Call(NamedTuple):
+    """`arguments(side)` of a good call; `does` tells how its success is seen."""
+
+    arguments: Callable[[Side], Arguments]
+    does: Literal["changes", "shows", "answers"]
+
+
+def _item(side: Side) -> Arguments:
+    return {
+        "channel": "whatsapp",
+        "channel_id": side.digits(20),
+        "kind": "message",
+        "key": side.text("a new effect"),
+        "occurred_at": LONG_AGO,
+        "item": {},
+        "contact": {"id": side.text("contact 30"), "phone": None, "name": ""},
+        "type": "text",
+        "text": side.text("hello"),
+        "provider_id": side.text("a new wamid"),
+    }
+
+
+def _tenant(side: Side, **rest: Any) -> Arguments:
+    return {"p_tenant": side.tenant, **rest}
+
+
+# Called with the server's secret key.
+SERVER_CALLS: dict[str, Call] = {
+    "claim_outbox": Call(lambda s: _tenant(s, p_outbox=s.id(80), p_seconds=60), "changes"),
+    "claim_turn": Call(lambda s: _tenant(s, p_conversation=s.id(40), p_seconds=60), "changes"),
+    "connect_channel": Call(
+        lambda s: _tenant(
+            s,
+            p_kind="instagram",
+            p_external_id=s.digits(99),
+            p_account_id=s.digits(98),
+            p_display_name=s.text("new number"),
+        ),
+        "changes",
+    ),
+    "credentials": Call(lambda s: _tenant(s), "shows"),
+    "deletion_status": Call(lambda s: {"p_code": f"{0:032x}"}, "answers"),
+    "drop_tenant_keys": Call(lambda s: _tenant(s, p_below=2), "changes"),
+    "keep_billing_event": Call(
+        lambda s: {
+            "p_provider": "paddle",
+            "p_key": "event:new",
+            "p_trusted": True,
+            "p_facts": Jsonb({}),
+            "p_item": Jsonb({}),
+            "p_occurred_at": LONG_AGO,
+        },
+        "answers",
+    ),
+    "keep_credential": Call(
+        lambda s: _tenant(
+            s, p_channel=s.id(20), p_name="access_token", p_ciphertext=s.text("new ciphertext"), p_key_version=1
+        ),
+        "changes",
+    ),
+    "keep_deletion_request": Call(
+        lambda s: {"p_kind": "deletion", "p_user": "somebody", "p_issued_at": LONG_AGO, "p_code": f"{9:032x}"},
+        "answers",
+    ),
+    "keep_inbox": Call(lambda s: {"p_items": Jsonb([_item(s)])}, "changes"),
+    "keep_tenant_key": Call(lambda s: _tenant(s, p_version=3, p_wrapped_key=s.text("third wrapped key")), "changes"),
+    "prune": Call(lambda s: {"p_limit": 100}, "changes"),
+    "reencrypt_credential": Call(
+        lambda s: _tenant(
+            s,
+            p_channel=s.id(20),
+            p_name="access_token",
+            p_was=s.text("ciphertext"),
+            p_ciphertext=s.text("new ciphertext"),
+            p_key_version=1,
+        ),
+        "changes",
+    ),
+    "rewrap_tenant_key": Call(
+        lambda s: _tenant(s, p_version=1, p_was=s.text("wrapped key"), p_wrapped_key=s.text("another wrapping")),
+        "changes",
+    ),
+    "routes_of": Call(lambda s: {"p_items": Jsonb([_item(s)])}, "shows"),
+    "search_knowledge_for_turn": Call(lambda s: _tenant(s, p_embedding=EMBEDDING, p_limit=5), "shows"),
+    "settle_outbox": Call(
+        lambda s: _tenant(s, p_outbox=s.id(80), p_fence=2, p_result="sent", p_provider_id="w", p_error=None, p_delay=0),
+        "changes",
+    ),
+    "settle_turn": Call(
+        lambda s: _tenant(
+            s,
+            p_conversation=s.id(40),
+            p_fence=3,
+            p_outcomes=Jsonb({str(s.id(50)): "replied"}),
+            p_reply=s.text("reply"),
+            p_sources=Jsonb([]),
+            p_handled_by=None,
+        ),
+        "changes",
+    ),
+    "sweep": Call(lambda s: {"p_seconds": 0}, "shows"),
+    "tenant_keys": Call(lambda s: _tenant(s), "shows"),
+    "tenants_with_keys": Call(lambda s: {"p_after": None, "p_limit": 100}, "shows"),
+}
+
+# Called by a signed-in person; row level security decides.
+MEMBER_CALLS: dict[str, Call] = {
+    "replace_knowledge": Call(
+        lambda s: _tenant(
+            s,
+            p_name=s.text("menu"),
+            p_media_type="text/plain",
+            p_bytes=3,
+            p_sha256="0" * 64,
+            p_object_key=f"{s.tenant}/x",
+            p_chunks=Jsonb([{"body": s.text("new passage"), "embedding": EMBEDDING}]),
+        ),
+        "changes",
+    ),
+    "search_knowledge": Call(lambda s: _tenant(s, p_embedding=EMBEDDING, p_limit=5), "shows"),
+}
+
+# Look across tenants by design and answer with ids only, or with what belongs to no tenant.
+ACROSS_TENANTS = {
+    "deletion_status",
+    "keep_billing_event",
+    "keep_deletion_request",
+    "keep_inbox",
+    "prune",
+    "routes_of",
+    "sweep",
+    "tenants_with_keys",
+}

@@ -1,0 +1,315 @@
+"""Rows for every table, as a superuser writes them: nothing here asks a policy.
+
+Each table gets rows of the victim and of the attacker with every column filled. Where retention or the sweep looks at
+a row's state, there is one row on either side of the line.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from tests.isolation.sides import ATTACKER, EMPTY, OUTSIDER, VICTIM, Side
+
+Row = dict[str, Any]
+
+NOW, LONG_AGO = "2026-11-25T12:00:00+00:00", "2001-01-01T00:00:00+00:00"
+LATER = "2099-01-01T00:00:00+00:00"
+EMBEDDING = "[" + ",".join(["0.04"] * 512) + "]"
+
+
+def seed(connection: psycopg.Connection) -> None:
+    """People, memberships and rows of all parties. The connection is a superuser's."""
+    for side in (VICTIM, ATTACKER, EMPTY):
+        seed_people(connection, side)
+    connection.execute("insert into auth.users (id, email) values (%s, %s)", [OUTSIDER, "outsider@example.com"])
+    connection.execute(
+        "delete from public.tenants t using public.members m where m.tenant_id = t.id and m.user_id = %s", [OUTSIDER]
+    )
+    for table, row in nobodys_rows():
+        insert(connection, table, row)
+    for side in (VICTIM, ATTACKER):
+        for table, row in rows_of(side):
+            insert(connection, table, row)
+
+
+def seed_people(connection: psycopg.Connection, side: Side) -> None:
+    """Accounts and the business of one party, in place of what the trigger on new accounts makes."""
+    for user, name in ((side.owner, "owner"), (side.agent, "agent"), (side.guarded, "guarded")):
+        connection.execute(
+            "insert into auth.users (id, email) values (%s, %s)", [user, f"{name}-{side.letter}@example.com"]
+        )
+        connection.execute(
+            "delete from public.tenants t using public.members m where m.tenant_id = t.id and m.user_id = %s", [user]
+        )
+    connection.execute(
+        "insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)"
+        " values (%s, %s, 'totp', 'verified', now(), now())",
+        [side.id(9), side.guarded],
+    )
+    business = {
+        "id": side.tenant,
+        "name": side.text("business"),
+        "instructions": side.text("instructions"),
+        "hand_off_sentence": side.text("sentence"),
+        "time_zone": "America/Bogota",
+        "language": "pt",
+        "created_at": NOW,
+    }
+    insert(connection, "tenants", business)
+    for user, role in ((side.owner, "owner"), (side.agent, "agent"), (side.guarded, "owner")):
+        member = {"tenant_id": side.tenant, "user_id": user, "role": role, "created_at": NOW}
+        insert(connection, "members", member)
+
+
+def nobodys_rows() -> Iterator[tuple[str, Row]]:
+    """Rows of tables that have no tenant; young and settled ones, open ones, and old ones."""
+    yield "plans", {"id": "starter", "name": "Starter", "limits": Jsonb({"ai": 1000}), "created_at": NOW}
+    for number, (received_at, settled_at) in enumerate(
+        [(NOW, NOW), (NOW, None), (LONG_AGO, LONG_AGO), (LONG_AGO, None)]
+    ):
+        yield (
+            "billing_events",
+            {
+                "id": f"ffffffff-0000-4000-8000-{number + 1:012d}",
+                "provider": "paddle",
+                "effect_key": f"event:canary-none-{number}",
+                "trusted": True,
+                "facts": Jsonb({"of": "canary-none"}),
+                "item": Jsonb({"of": "canary-none"}),
+                "occurred_at": received_at,
+                "received_at": received_at,
+                "deliveries": 1,
+                "outcome": settled_at and "applied",
+                "settled_at": settled_at,
+            },
+        )
+        yield (
+            "deletion_requests",
+            {
+                "id": f"ffffffff-0000-4000-8000-{number + 11:012d}",
+                "kind": "deletion",
+                "provider_user_id": f"canary-none-{number}",
+                "issued_at": received_at,
+                "code": f"{number:032x}",
+                "state": "done" if settled_at else "received",
+                "received_at": received_at,
+                "settled_at": settled_at,
+            },
+        )
+
+
+def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
+    """The rows of one business, parents first."""
+    mine = {"tenant_id": side.tenant}
+    channel, contact, conversation = mine | {"channel_id": side.id(20)}, side.id(30), side.id(40)
+    yield (
+        "channels",
+        mine
+        | {
+            "id": side.id(20),
+            "kind": "whatsapp",
+            "external_id": side.digits(20),
+            "account_id": side.digits(21),
+            "display_name": side.text("number"),
+            "created_at": NOW,
+        },
+    )
+    yield "tenant_keys", mine | {"version": 1, "wrapped_key": side.text("wrapped key"), "created_at": NOW}
+    yield "tenant_keys", mine | {"version": 2, "wrapped_key": side.text("wrapped key, 2"), "created_at": NOW}
+    yield (
+        "credentials",
+        channel | {"name": "access_token", "ciphertext": side.text("ciphertext"), "key_version": 2, "updated_at": NOW},
+    )
+    for number, last_seen_at in ((30, NOW), (31, LONG_AGO)):
+        yield (
+            "contacts",
+            channel
+            | {
+                "id": side.id(number),
+                "external_id": side.text(f"contact {number}"),
+                "phone": side.digits(number),
+                "name": side.text("name"),
+                "created_at": last_seen_at,
+                "last_seen_at": last_seen_at,
+            },
+        )
+    yield (
+        "conversations",
+        channel
+        | {
+            "id": conversation,
+            "contact_id": contact,
+            "handled_by": "assistant",
+            "last_inbound_at": NOW,
+            "fence": 3,
+            "claimed_until": LONG_AGO,
+            "created_at": NOW,
+        },
+    )
+    yield from _messages(side, conversation)
+    for number, name in ((70, "menu"), (71, "prices")):
+        yield (
+            "knowledge_files",
+            mine
+            | {
+                "id": side.id(number),
+                "name": side.text(name),
+                "media_type": "text/plain",
+                "bytes": 10,
+                "sha256": side.letter * 64,
+                "object_key": f"{side.tenant}/{name}",
+                "created_at": NOW,
+            },
+        )
+        yield (
+            "knowledge_chunks",
+            mine
+            | {
+                "id": side.id(number + 5),
+                "file_id": side.id(number),
+                "position": 0,
+                "body": side.text("passage"),
+                "embedding": EMBEDDING,
+            },
+        )
+    yield from _accounts(side, contact)
+
+
+def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
+    mine, channel = {"tenant_id": side.tenant}, side.id(20)
+    for number, (received_at, settled_at) in enumerate(
+        [(NOW, None), (NOW, NOW), (LONG_AGO, LONG_AGO), (LONG_AGO, None)]
+    ):
+        yield (
+            "inbox",
+            mine
+            | {
+                "id": side.id(50 + number),
+                "channel_id": channel,
+                "conversation_id": conversation,
+                "kind": "message",
+                "effect_key": side.text(f"effect {number}"),
+                "item": Jsonb({"text": side.text("item")}),
+                "occurred_at": received_at,
+                "received_at": received_at,
+                "turn_id": side.id(90),
+                "outcome": settled_at and "replied",
+                "settled_at": settled_at,
+            },
+        )
+    for number, (created_at, state) in enumerate(
+        [(NOW, "pending"), (NOW, "sent"), (LONG_AGO, "sent"), (LONG_AGO, "pending")]
+    ):
+        yield (
+            "messages",
+            mine
+            | {
+                "id": side.id(60 + number),
+                "conversation_id": conversation,
+                "inbox_id": side.id(50 + number),
+                "turn_id": side.id(90),
+                "author": "contact",
+                "kind": "text",
+                "body": side.text("words"),
+                "provider_id": side.text(f"wamid {number}"),
+                "status": "received",
+                "sources": Jsonb([side.text("source")]),
+                "occurred_at": created_at,
+                "sent_at": created_at,
+                "delivered_at": created_at,
+                "read_at": created_at,
+                "created_at": created_at,
+            },
+        )
+        yield (
+            "outbox",
+            mine
+            | {
+                "id": side.id(80 + number),
+                "conversation_id": conversation,
+                "message_id": side.id(60 + number),
+                "state": state,
+                "attempts": 1,
+                "fence": 2,
+                "claimed_until": LONG_AGO,
+                "next_attempt_at": LONG_AGO,
+                "error": side.text("error"),
+                "created_at": created_at,
+            },
+        )
+
+
+def _accounts(side: Side, contact: Any) -> Iterator[tuple[str, Row]]:
+    mine = {"tenant_id": side.tenant}
+    yield (
+        "subscriptions",
+        mine
+        | {
+            "plan_id": "starter",
+            "state": "active",
+            "provider": "paddle",
+            "provider_id": side.text("subscription"),
+            "period_ends_at": LATER,
+            "updated_at": NOW,
+        },
+    )
+    for number, at in ((100, NOW), (101, LONG_AGO)):
+        yield (
+            "usage_ledger",
+            mine
+            | {
+                "id": side.id(number),
+                "channel_id": side.id(20),
+                "resource": "ai",
+                "quantity": 5,
+                "cost_microdollars": 7,
+                "hold_id": side.id(number + 2),
+                "used_at": at,
+            },
+        )
+        yield (
+            "strikes",
+            mine
+            | {
+                "id": side.id(number + 10),
+                "contact_id": contact,
+                "rule": "override",
+                "struck_at": at,
+                "expires_at": LATER,
+                "lifted_at": at,
+            },
+        )
+        said = mine | {"purpose": "terms", "granted": True, "version": side.text("v"), "given_at": at}
+        yield "consents", said | {"id": side.id(number + 20), "user_id": side.owner}
+        yield "consents", said | {"id": side.id(number + 30), "contact_id": contact}
+        yield (
+            "audit_log",
+            mine
+            | {
+                "id": side.id(number + 40),
+                "user_id": side.owner,
+                "action": "channel.connected",
+                "subject_id": side.id(20),
+                "done_at": at,
+            },
+        )
+        yield (
+            "erasure_ledger",
+            mine
+            | {"id": side.id(number + 50), "subject": "contact", "subject_id": side.id(number + 60), "erased_at": at},
+        )
+
+
+def insert(connection: psycopg.Connection, table: str, row: Row) -> None:
+    """Write one row of schema public."""
+    connection.execute(
+        sql.SQL("insert into public.{} ({}) values ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(map(sql.Placeholder, row)),
+        ),
+        row,
+    )
