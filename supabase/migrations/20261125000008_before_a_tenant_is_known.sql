@@ -9,26 +9,52 @@ begin
 end $$;
 grant portero_intake to postgres;
 grant usage on schema public, private to portero_intake;
+
+-- Whether the caller is the server's secret key. The policies of the roles that look across tenants ask it too, so that
+-- a function that forgot its guard would find these tables empty.
+create function private.called_by_server() returns boolean
+language sql stable
+set search_path = ''
+as $$
+  select coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role' = 'service_role', false)
+$$;
+
+create or replace function private.require_server() returns void
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if not private.called_by_server() then
+    raise exception 'not allowed' using errcode = '42501';
+  end if;
+end $$;
+grant execute on function private.called_by_server() to portero_service, portero_sweep, portero_intake;
 grant execute on function private.require_server() to portero_intake;
+
+alter policy sweep_open on public.inbox using (outcome is null and (select private.called_by_server()));
+alter policy sweep_pending on public.outbox using (state = 'pending' and (select private.called_by_server()));
 
 -- The only read that precedes knowing the tenant: a signed webhook names a number, the number names the tenant.
 drop policy service_routes on public.channels;
 drop policy service_tenant on public.channels;
 create policy service_tenant on public.channels for all to portero_service
   using (tenant_id = (select private.tenant())) with check (tenant_id = (select private.tenant()));
-create policy intake_routes on public.channels for select to portero_intake using (true);
+create policy intake_routes on public.channels for select to portero_intake
+  using ((select private.called_by_server()));
 grant select (id, tenant_id, kind, external_id, account_id, created_at) on public.channels to portero_intake;
 
 -- Billing providers and Meta's privacy callbacks name no tenant of ours.
 drop policy service_all on public.billing_events;
-create policy intake_all on public.billing_events for all to portero_intake using (true) with check (true);
+create policy intake_all on public.billing_events for all to portero_intake
+  using ((select private.called_by_server())) with check ((select private.called_by_server()));
 revoke all on public.billing_events from portero_service;
 grant select, insert on public.billing_events to portero_intake;
 grant update (facts, item, occurred_at, received_at, deliveries, outcome, settled_at)
   on public.billing_events to portero_intake;
 
 drop policy service_all on public.deletion_requests;
-create policy intake_all on public.deletion_requests for all to portero_intake using (true) with check (true);
+create policy intake_all on public.deletion_requests for all to portero_intake
+  using ((select private.called_by_server())) with check ((select private.called_by_server()));
 revoke all on public.deletion_requests from portero_service;
 grant select, insert on public.deletion_requests to portero_intake;
 grant update (state, settled_at) on public.deletion_requests to portero_intake;

@@ -149,8 +149,9 @@ begin
   end loop;
 end $$;
 
-create policy everybody_reads on public.plans for select to authenticated, portero_service using (true);
-grant select on public.plans to authenticated, portero_service;
+create policy everybody_reads on public.plans for select to authenticated
+  using ((select private.user_id()) is not null);
+grant select on public.plans to authenticated;
 
 -- Plan, state and period are the server's to change; the strike is the server's to give, and to lift at an owner's word.
 grant update (plan_id, state, provider, provider_id, period_ends_at, updated_at) on public.subscriptions to portero_service;

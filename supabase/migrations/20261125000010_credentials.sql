@@ -45,7 +45,8 @@ grant select, insert on public.credentials to portero_service;
 grant update (ciphertext, key_version, updated_at) on public.credentials to portero_service;
 
 -- The sweep of a rotation: whose keys there are, and no more.
-create policy sweep_keys on public.tenant_keys for select to portero_sweep using (true);
+create policy sweep_keys on public.tenant_keys for select to portero_sweep
+  using ((select private.called_by_server()));
 grant select (tenant_id, version) on public.tenant_keys to portero_sweep;
 
 -- The data keys of a tenant, newest first: [{version, wrapped_key}].

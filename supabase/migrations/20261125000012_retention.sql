@@ -10,7 +10,7 @@ begin
 end $$;
 grant portero_retention to postgres;
 grant usage on schema public, private to portero_retention;
-grant execute on function private.require_server() to portero_retention;
+grant execute on function private.require_server(), private.called_by_server() to portero_retention;
 
 -- A contact is kept by when it was last heard of; keep_contacts() sets it.
 alter table public.contacts add column last_seen_at timestamptz not null default now();
@@ -72,27 +72,38 @@ comment on table public.deletion_requests is
   'tenant=none personal=provider_user_id export=no erase=with-age keep=24-months(received_at)';
 
 create policy retention_old on public.contacts for all to portero_retention
-  using (last_seen_at < now() - interval '24 months');
+  using (last_seen_at < now() - interval '24 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.inbox for all to portero_retention
-  using (settled_at is not null and received_at < now() - interval '90 days');
+  using (settled_at is not null and received_at < now() - interval '90 days'
+    and (select private.called_by_server()));
 create policy retention_old on public.messages for all to portero_retention
-  using (created_at < now() - interval '24 months');
+  using (created_at < now() - interval '24 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.outbox for all to portero_retention
-  using (state in ('sent', 'failed') and created_at < now() - interval '30 days');
+  using (state in ('sent', 'failed') and created_at < now() - interval '30 days'
+    and (select private.called_by_server()));
 create policy retention_old on public.billing_events for all to portero_retention
-  using (settled_at is not null and received_at < now() - interval '400 days');
+  using (settled_at is not null and received_at < now() - interval '400 days'
+    and (select private.called_by_server()));
 create policy retention_old on public.deletion_requests for all to portero_retention
-  using (settled_at is not null and received_at < now() - interval '24 months');
+  using (settled_at is not null and received_at < now() - interval '24 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.usage_ledger for all to portero_retention
-  using (used_at < now() - interval '60 months');
+  using (used_at < now() - interval '60 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.strikes for all to portero_retention
-  using (struck_at < now() - interval '12 months');
+  using (struck_at < now() - interval '12 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.consents for all to portero_retention
-  using (given_at < now() - interval '60 months');
+  using (given_at < now() - interval '60 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.audit_log for all to portero_retention
-  using (done_at < now() - interval '24 months');
+  using (done_at < now() - interval '24 months'
+    and (select private.called_by_server()));
 create policy retention_old on public.erasure_ledger for all to portero_retention
-  using (erased_at < now() - interval '60 months');
+  using (erased_at < now() - interval '60 months'
+    and (select private.called_by_server()));
 
 grant delete, select (id, last_seen_at) on public.contacts to portero_retention;
 grant delete, select (id, received_at, settled_at) on public.inbox to portero_retention;

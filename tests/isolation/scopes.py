@@ -1,10 +1,12 @@
 """What the roles that look across tenants may see: the rows of their work, told apart here without their policies."""
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from tests.isolation.actors import INTAKE, RETENTION, SERVER, SWEEP, Actor
-from tests.isolation.ground import Ground, relation_name
+from tests.isolation.actors import INTAKE, RETENTION, SERVER, SWEEP, Actor, person
+from tests.isolation.ground import Ground, insertion, relation_name
 from tests.isolation.inventory import Relation
+from tests.isolation.sides import ATTACKER
 
 SCOPES = {
     SWEEP: {"inbox": "outcome is null", "outbox": "state = 'pending'", "tenant_keys": "true"},
@@ -23,7 +25,10 @@ def probe_scopes(ground: Ground) -> None:
     """Each of these roles, in no tenant, sees the rows of its work: all of them and no other."""
     for role in (SWEEP, INTAKE, RETENTION):
         for table in ground.inventory.tables:
-            _probe(ground, Actor(role, role, SERVER), table, _expected(role, table))
+            expected = _expected(role, table)
+            _probe(ground, Actor(role, role, SERVER), table, expected)
+            if expected is not None:
+                _probe_stranger(ground, Actor(f"{role}, called by a person", role, person(ATTACKER.owner)), table)
 
 
 def _expected(role: str, table: Relation) -> str | None:
@@ -51,6 +56,21 @@ def _probe(ground: Ground, actor: Actor, table: Relation, expected: str | None) 
         ground.find("scope", actor.name, table.name, f"sees {seen} of {total}, should see {wanted}")
     if granted.delete:
         _probe_delete(ground, actor, table, expected)
+
+
+def _probe_stranger(ground: Ground, actor: Actor, table: Relation) -> None:
+    """As if one of its functions had lost its guard: its policies hold alone."""
+    ground.count("scope", actor.name)
+    column = (ground.granted(actor, table).select or ["none"])[0]
+    statement = sql.SQL("select count({}) from {}").format(sql.Identifier(column), relation_name(table))
+    seen = ground.attempt(actor, statement)
+    if seen.rows != "[(0,)]":
+        ground.find("scope", actor.name, table.name, f"sees {seen.rows or seen.message}")
+    if ground.granted(actor, table).insert:
+        row = ground.rows[table.name][0]
+        outcome = ground.attempt(actor, insertion(table, row), {"row": Jsonb(row)})
+        if outcome.refusal != "42501":
+            ground.find("scope", actor.name, table.name, f"may insert: {outcome.message or outcome.touched}")
 
 
 def _probe_delete(ground: Ground, actor: Actor, table: Relation, expected: str) -> None:

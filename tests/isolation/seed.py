@@ -66,7 +66,7 @@ def seed_people(connection: psycopg.Connection, side: Side) -> None:
 
 def nobodys_rows() -> Iterator[tuple[str, Row]]:
     """Rows of tables that have no tenant; young and settled ones, open ones, and old ones."""
-    yield "plans", {"id": "starter", "name": "Starter", "limits": Jsonb({"ai": 1000}), "created_at": NOW}
+    yield "plans", {"id": "starter", "name": "canary-none plan", "limits": Jsonb({"ai": 1000}), "created_at": NOW}
     for number, (received_at, settled_at) in enumerate(
         [(NOW, NOW), (NOW, None), (LONG_AGO, LONG_AGO), (LONG_AGO, None)]
     ):

@@ -25,6 +25,8 @@ from tests.isolation.sides import ABSENT, EMPTY, VICTIM, Side
 OWNERS_ONLY = {"subscriptions", "usage_ledger", "audit_log"}
 # What an agent sees and does not change.
 OWNERS_CHANGE = {"tenants"}
+# What belongs to no business and every signed-in person may read.
+EVERYBODYS = {"plans"}
 # What the service may point at wherever it is, and why.
 OPEN_TO_SERVICE = {
     ("members", "user_id"): "an invitation takes anybody's account into a business",
@@ -280,7 +282,8 @@ def _judge(
     leaked = [side.letter for side in actor.foreign if side.is_in(outcome.rows)]
     if leaked:
         ground.find(probe, actor.name, place, f"shows what belongs to others ({', '.join(leaked)})")
-    if relation.tenant is None and relation.is_table and "canary-none" in outcome.rows:
+    everybodys = relation.name in EVERYBODYS and actor.claims.get("sub")
+    if "canary-none" in outcome.rows and not everybodys:
         ground.find(probe, actor.name, place, "shows what belongs to nobody")
     leaked = [side.letter for side in actor.foreign if side.is_in(outcome.message)]
     if leaked and probe == "read":
