@@ -22,7 +22,9 @@ where n.nspname = any (%s) and a.attnum > 0 and not a.attisdropped and c.relkind
 order by a.attrelid, a.attnum
 """
 FOREIGN_KEYS = """
-select c.conrelid::int, c.conname, c.confrelid::int, c.confrelid::regclass::text,
+select c.conrelid::int, c.conname,
+  (select s.nspname || '.' || p.relname from pg_class p join pg_namespace s on s.oid = p.relnamespace
+    where p.oid = c.confrelid),
   array(select a.attname::text from unnest(c.conkey) with ordinality k (n, place)
     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.n order by place),
   array(select a.attname::text from unnest(c.confkey) with ordinality k (n, place)
@@ -158,7 +160,7 @@ def take_inventory(connection: psycopg.Connection, focus: str = "") -> Inventory
     for oid, *column in connection.execute(COLUMNS, schemas):
         columns.setdefault(oid, []).append(tuple(column))  # type: ignore[arg-type]
     keys: dict[int, list[ForeignKey]] = {}
-    for oid, name, _, parent, own, theirs in connection.execute(FOREIGN_KEYS, schemas):
+    for oid, name, parent, own, theirs in connection.execute(FOREIGN_KEYS, schemas):
         keys.setdefault(oid, []).append(ForeignKey(name, parent.removeprefix("public."), tuple(own), tuple(theirs)))
     indexes: dict[int, list[UniqueIndex]] = {}
     for oid, name, primary, constraint, names in connection.execute(UNIQUE_INDEXES, schemas):

@@ -17,7 +17,7 @@ insert into public.planted (tenant_id, user_id, note, contact_id)
 alter table public.planted enable row level security;
 alter table public.planted force row level security;
 create policy second_factor on public.planted as restrictive for all to authenticated
-  using ((select private.gave_second_factor())) with check ((select private.gave_second_factor()));
+  using ((select private.second_factor()) <> 'missing') with check ((select private.second_factor()) <> 'missing');
 """
 _READS = (
     "create policy reads on public.planted for select to authenticated using ({});"

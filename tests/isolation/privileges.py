@@ -14,7 +14,7 @@ from tests.isolation.inventory import Function
 ROLES = (*API, *INTERNAL)
 # Definer functions that may be owned by a role that sees everything, and why.
 OWNED_BY_POSTGRES = {
-    "private.gave_second_factor": "Supabase Auth keeps its factors behind row level security without a policy",
+    "private.second_factor": "Supabase Auth keeps its factors behind row level security without a policy",
 }
 GUARD = re.compile(r"\s*(declare\b.*?)?begin\s+perform private\.require_server\(\);", re.DOTALL)
 
