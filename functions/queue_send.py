@@ -4,9 +4,14 @@ One worker claims the row and makes one attempt. What came of it is written down
 repeated, since the provider's status will tell.
 """
 
-from shared.data import store
+import logging
+
+from shared.data import credentials, store
+from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
 from shared.messaging.whatsapp import SendOutcome, send_text
+
+log = logging.getLogger("portero")
 
 GUARD = guard(
     queue("send"),
@@ -17,16 +22,17 @@ GUARD = guard(
 )
 
 CLAIM_SECONDS = 60
+UNREADABLE_DELAY = 300
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, look at the 24 h window, send, settle."""
+    """Claim, look at the 24 h window, open the number's own token, send, settle."""
     tenant, outbox = request.ids["tenant"], request.ids["outbox"]
     claim = store.claim_outbox(tenant, outbox, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
         return Response(body={"outcome": claim.state})
-    sent = _attempt(claim, outbox, request)
+    sent = _attempt(claim, tenant, outbox, request)
     store.settle_outbox(
         tenant,
         outbox,
@@ -40,8 +46,16 @@ def handler(request: Request) -> Response:
     return Response(body={"outcome": sent.result, "reason": sent.error, "attempts": claim.attempts})
 
 
-def _attempt(claim: store.OutboxClaim, outbox: str, request: Request) -> SendOutcome:
+def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Request) -> SendOutcome:
     if not claim.window_open:
         return SendOutcome("failed", error="outside_window")
     assert claim.recipient is not None
-    return send_text(claim.channel_id, claim.recipient, claim.text, outbox, request.deadline)
+    token = None
+    if claim.credential:
+        try:
+            token = credentials.open_sealed(tenant, "access_token", claim.credential, request.deadline)
+        except Unavailable as problem:
+            # Never the platform's token instead: it is somebody else's account. The row waits, and an alarm looks here.
+            log.error("credential unreadable", extra={"problem": problem.name})
+            return SendOutcome("later", error="credential_unreadable", delay=UNREADABLE_DELAY)
+    return send_text(claim.channel_id, token, claim.recipient, claim.text, outbox, request.deadline)

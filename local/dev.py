@@ -19,7 +19,7 @@ from pathlib import Path
 
 from local import environment
 from local.parts import LOGS, PLAN_FILE, READY
-from local.plan import PARTS, PROJECT, STATE, Plan, load, plan_with_first_port, save
+from local.plan import PARTS, PROJECT, STATE, Plan, load, make_master_keys, plan_with_first_port, save
 from local.ports import describe_listener, is_free
 from local.postgres_install import unprivileged_account
 from local.supervisor import Component, Supervisor, WorldError, answers
@@ -45,6 +45,7 @@ def main() -> int:
             shutil.rmtree(READY, ignore_errors=True)
             READY.mkdir()
             save(plan, PLAN_FILE)
+            make_master_keys(plan.master_keys)
             _run(plan, stop, began)
     except SettingError as error:
         say(str(error))

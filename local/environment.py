@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 
-from local.plan import Plan
+from local.plan import REGION, SERVICE, STAGE, Plan
 
 GRAPH_VERSION = "v24.0"
 CONSOLE_ORIGIN = "http://localhost:5173"
@@ -31,9 +31,25 @@ def overrides(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, 
         "AI_BASE_URL": f"{plan.url('model')}/v1",
         "ALLOWED_ORIGINS": CONSOLE_ORIGIN,
         "PUBLIC_URL": plan.url("gateway"),
+        "LOCAL_KEY_FILE": str(plan.master_keys),
     }
     from_outside = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "AI_BASE_URL", "AI_MODEL", "EMBEDDING_MODEL")
     return values | {name: environ[name] for name in from_outside if _is_used(name, environ)}
+
+
+def server_variables(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a job that is no function but calls the database as one does: the seed, a rotation."""
+    values = overrides(plan, environ)
+    return {name: values[name] for name in ("SUPABASE_URL", "LOCAL_KEY_FILE")} | {
+        "PARAMETER_PREFIX": f"/{SERVICE}/{STAGE}",
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_ENDPOINT_URL": plan.url("aws"),
+        # Somebody's own, which would be meant for another world.
+        "KMS_KEY_ID": "",
+    }
 
 
 def secret_parameters(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -12,6 +12,7 @@ import traceback
 import uuid
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,17 @@ class InProcess:
         if function not in self._template.functions:
             raise ValueError(f"there is no function {function!r} in the template")
         body = encode_event(event)
-        variables = {**platform_variables(Path.cwd()), **self._environments[function]}
-        inside = _variables_of_the_call.set(variables)
-        try:
+        with self.seeing(self._environments[function]):
             return self._call(function, body)
+
+    @contextmanager
+    def seeing(self, variables: Mapping[str, str]) -> Iterator[None]:
+        """Within the block this thread's `os.environ` is what Lambda would give a function with these variables."""
+        mark = _variables_of_the_call.set({**platform_variables(Path.cwd()), **variables})
+        try:
+            yield
         finally:
-            _variables_of_the_call.reset(inside)
+            _variables_of_the_call.reset(mark)
 
     def stop(self) -> None:
         """Give `os.environ` back."""

@@ -82,7 +82,12 @@ def run_simulators(plan: Plan) -> None:
     run(
         {
             plan.ports["upstash"]: upstash.application(plan.keys.upstash, os.environ.get("REDIS_URL")),
-            plan.ports["meta"]: meta.application([plan.keys.meta_access_token], plan.keys.meta_app_secret, webhook_url),
+            plan.ports["meta"]: meta.application(
+                [plan.keys.meta_access_token],
+                plan.keys.meta_app_secret,
+                webhook_url,
+                numbers=meta.demo_numbers(plan.keys.meta_channel_token),
+            ),
             plan.ports["model"]: model.application(plan.keys.model),
         }
     )
@@ -123,6 +128,7 @@ def run_seed(plan: Plan) -> None:
     """A job: the demo shop and its owner, made when they are not there yet."""
     from local.seed import seed
 
+    os.environ.update(environment.server_variables(plan))
     seed(plan)
 
 

@@ -4,13 +4,16 @@
 addresses and keys, and `python -m local.send` knows where to knock. Tests make a fresh one in memory.
 """
 
+import base64
 import json
+import os
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".local"
+SERVICE = "portero"
 STAGE = "local"
 REGION = "sa-east-1"
 ACCOUNT = "123456789012"
@@ -40,6 +43,8 @@ class Keys:
     meta_app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     meta_verify_token: str = field(default_factory=_random_key)
     meta_access_token: str = field(default_factory=lambda: "EAAL" + secrets.token_hex(60))
+    # The demo shop's own: the one of the platform does not open its number.
+    meta_channel_token: str = field(default_factory=lambda: "EAAC" + secrets.token_hex(60))
     mercadopago: str = field(default_factory=_random_key)
     paddle: str = field(default_factory=lambda: _random_key("pdl_ntfset_"))
     model: str = field(default_factory=lambda: _random_key("sk-local-"))
@@ -51,10 +56,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class Plan:
-    """Addresses and keys. `ports` maps each name of PARTS to a TCP port on 127.0.0.1."""
+    """Addresses and keys. `ports` maps each name of PARTS to a TCP port on 127.0.0.1.
+
+    `master_keys` is the file whose keys wrap the data keys of tenants: KMS's place, since moto's would forget them.
+    """
 
     ports: dict[str, int]
     keys: Keys
+    master_keys: Path = STATE / "master_keys.json"
 
     def url(self, part: str) -> str:
         """The base URL of a part, without a trailing slash."""
@@ -101,4 +110,17 @@ def save(plan: Plan, path: Path) -> None:
     """Write the plan so that only its owner can read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(plan), indent=2))
+    path.write_text(json.dumps({"ports": plan.ports, "keys": asdict(plan.keys)}, indent=2))
+
+
+def make_master_keys(path: Path) -> None:
+    """A file with one fresh master key, for its owner's eyes only, where there is none yet.
+
+    A list, newest first: who puts another key in front of it rotates (docs/operations.md).
+    """
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    with open(descriptor, "w") as file:
+        json.dump([base64.b64encode(secrets.token_bytes(32)).decode()], file)

@@ -1,7 +1,8 @@
 """The demo shop: an owner with an account, a WhatsApp number, and two files of knowledge.
 
 Everything goes the way it goes in production: the account through Supabase Auth, the number through the server's
-function, the knowledge through `app_upload` with the owner's own token. Done again, it changes nothing.
+function, its access token encrypted under the shop's own key, the knowledge through `app_upload` with the owner's own
+token. Done again, it changes nothing.
 """
 
 import json
@@ -18,11 +19,16 @@ from local import environment
 from local.payloads import DEMO_DISPLAY_NUMBER, DEMO_NUMBER_ID, DEMO_WABA_ID
 from local.plan import Plan
 from local.supabase import totp
+from shared.clock import Deadline
+from shared.data import credentials, store
+from shared.data.encryption import Sensitive
+from shared.errors import Problem
 
 OWNER_EMAIL = "duena@tienda.example"
 SHOP = "Cerámica San Telmo"
 INSTRUCTIONS = "Sé amable y breve. No prometas descuentos."
 KNOWLEDGE = Path(__file__).with_name("demo_shop")
+SECONDS = 20.0
 
 
 Row = dict[str, Any]
@@ -41,24 +47,30 @@ class Owner:
 
 
 def seed(plan: Plan) -> Owner:
-    """Set the shop up where it is not there yet, and sign its owner in. Raises SeedFailed."""
-    server = as_server(plan)
+    """Set the shop up where it is not there yet, and sign its owner in. Raises SeedFailed.
+
+    The environment has to be that of the server: environment.server_variables(plan).
+    """
     owner = open_account(plan, OWNER_EMAIL, SHOP)
     as_owner(plan, owner).from_("tenants").update({"instructions": INSTRUCTIONS}).eq("id", owner.tenant).execute()
-    channel = {
-        "p_tenant": owner.tenant,
-        "p_kind": "whatsapp",
-        "p_external_id": DEMO_NUMBER_ID,
-        "p_account_id": DEMO_WABA_ID,
-        "p_display_name": DEMO_DISPLAY_NUMBER,
-    }
-    server.rpc("connect_channel", channel).execute()
+    connect_number(plan, owner.tenant)
     files = cast(list[Row], as_owner(plan, owner).from_("knowledge_files").select("name").execute().data)
     known = {file["name"] for file in files}
     for path in sorted(KNOWLEDGE.glob("*.md")):
         if path.name not in known:
             upload(plan, owner, path)
     return owner
+
+
+def connect_number(plan: Plan, tenant: str) -> None:
+    """Connect the demo number to a business, with an access token of its own. Raises SeedFailed."""
+    deadline = Deadline(SECONDS)
+    try:
+        channel = store.connect_channel(tenant, "whatsapp", DEMO_NUMBER_ID, DEMO_WABA_ID, DEMO_DISPLAY_NUMBER, deadline)
+        if channel not in {credential.channel for credential in credentials.kept(tenant, deadline)}:
+            credentials.keep(tenant, channel, "access_token", Sensitive(plan.keys.meta_channel_token), deadline)
+    except Problem as problem:
+        raise SeedFailed(f"The number was not connected: {problem.name}") from None
 
 
 def open_account(plan: Plan, email: str, business: str) -> Owner:

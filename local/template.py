@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+# What has another name here: a file of keys outlives a restart, a key in moto's KMS does not.
+STAND_INS = {"KMS_KEY_ID": "LOCAL_KEY_FILE"}
 KNOWN_OF_SCHEDULES = {"input", "name", "description", "enabled"}
 
 
@@ -145,7 +147,7 @@ class Template:
         """The environment of one function: the names that the file gives it and those that Lambda sets, no others.
 
         A value is taken from `overrides` (name -> local value) if it is there, else from the file through `resolve`.
-        `aws_url` is where the local AWS listens.
+        A name of STAND_INS is replaced by the other one if that is there. `aws_url` is where the local AWS listens.
         """
         deployed = self.deployed_name(function)
         environment = {
@@ -163,7 +165,8 @@ class Template:
             "AWS_LAMBDA_LOG_STREAM_NAME": "local",
             "AWS_ENDPOINT_URL": aws_url,
         }
-        for name, value in self.functions[function].environment.items():
+        for declared, value in self.functions[function].environment.items():
+            name = STAND_INS[declared] if STAND_INS.get(declared) in overrides else declared
             environment[name] = overrides[name] if name in overrides else self.resolved(value, resolve)
         return environment
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from local import aws, environment, gateway, meta, model, payloads, upstash
 from local.aws import Cloud
 from local.in_process import InProcess
 from local.migrations import migrate
-from local.plan import ACCOUNT, PARTS, PROJECT, REGION, STAGE, Keys, Plan
+from local.plan import ACCOUNT, PARTS, PROJECT, REGION, STAGE, Keys, Plan, make_master_keys
 from local.postgres import Cluster, free_port, temporary_cluster
 from local.pump import Pump
 from local.runtime import Invocation
@@ -29,6 +30,7 @@ from local.serve import serve
 from local.supabase import SupabaseKeys, application, bootstrap
 from local.template import Template, load_template
 from shared.cloud import parameters
+from shared.data import credentials
 from shared.guard import schemes
 
 SEEDED = "seeded"
@@ -78,11 +80,12 @@ class World:
         self._start_environments_anew()
 
     def _start_environments_anew(self) -> None:
-        """Functions keep rates and secrets in their process; a fresh world has fresh processes."""
+        """Functions keep rates, secrets and data keys in their process; a fresh world has fresh processes."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "functions"]:
             del sys.modules[name]
         schemes.quarantine_rate.forget()
         parameters.forget()
+        credentials.forget()
 
     def redis(self, *command: str) -> Any:
         """One command at the Upstash bridge."""
@@ -94,7 +97,8 @@ class World:
         """What is in the database, seen by a superuser. For looking at effects."""
         with psycopg.connect(self.cluster.dsn(database=self.database), row_factory=dict_row, autocommit=True) as admin:
             cursor = admin.execute(query, arguments)
-            return cursor.fetchall() if cursor.description else []
+            # A query without columns has rows too, and a description that is empty.
+            return cursor.fetchall() if cursor.description is not None else []
 
     def receive(self, body: bytes | dict[str, Any], **headers: str) -> httpx.Response:
         """A webhook from Meta: signed unless the headers say otherwise. Who wrote may be answered for 24 hours."""
@@ -124,6 +128,12 @@ class World:
     def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
         """Hand a function an event directly, as an AWS principal could."""
         return self.functions.invoke(function, event)
+
+    @contextmanager
+    def as_server(self) -> Iterator[None]:
+        """Within the block this thread may call shared/ as a function of the server does."""
+        with self.functions.seeing(environment.server_variables(self.plan, {})):
+            yield
 
     def settle(self) -> None:
         """Run queues and Meta's callbacks until nothing is left to do."""
@@ -164,7 +174,10 @@ def running_world(version: str = "16", project: Path = PROJECT) -> Iterator[Worl
     """A seeded world on free ports, with a database server of its own."""
     with ExitStack() as stack:
         cluster = stack.enter_context(temporary_cluster(version))
-        plan = Plan({part: free_port() for part in PARTS} | {"postgres": cluster.port}, Keys())
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        ports = {part: free_port() for part in PARTS} | {"postgres": cluster.port}
+        plan = Plan(ports, Keys(), folder / "master_keys.json")
+        make_master_keys(plan.master_keys)
         template = load_template(project / "serverless.yml", STAGE, REGION, ACCOUNT)
         cloud = Cloud(plan.url("aws"), template, environment.secret_parameters(plan, {}))
         values = environment.overrides(plan, {})
@@ -177,7 +190,8 @@ def running_world(version: str = "16", project: Path = PROJECT) -> Iterator[Worl
         _make_database(cluster)
         _serve_parts(stack, world)
         cloud.create()
-        world.owner = seed(plan)
+        with world.as_server():
+            world.owner = seed(plan)
         world.leave_seeded_database()
         yield world
 
@@ -197,7 +211,13 @@ def _serve_parts(stack: ExitStack, world: World) -> None:
     applications = {
         "supabase": application(world.dsn, supabase_keys, plan.url("supabase"), local=True),
         "upstash": upstash.application(keys.upstash),
-        "meta": meta.application([keys.meta_access_token], keys.meta_app_secret, webhook, deliver_at_once=False),
+        "meta": meta.application(
+            [keys.meta_access_token],
+            keys.meta_app_secret,
+            webhook,
+            numbers=meta.demo_numbers(keys.meta_channel_token),
+            deliver_at_once=False,
+        ),
         "model": model.application(keys.model),
         "gateway": gateway.application(world.template, world.invoke),
     }

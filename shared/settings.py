@@ -38,6 +38,10 @@ class Setting(StrEnum):
     PADDLE_TOLERANCE_SECONDS = "PADDLE_TOLERANCE_SECONDS"
     # The address people reach us at, for links in answers.
     PUBLIC_URL = "PUBLIC_URL"
+    # ARNs of the KMS keys that wrap the data keys of tenants, newest first, divided by spaces.
+    KMS_KEY_ID = "KMS_KEY_ID"
+    # In its place in the offline world, and only there: the file that holds such keys (cloud/key_management.py).
+    LOCAL_KEY_FILE = "LOCAL_KEY_FILE"
     # Set by the Lambda runtime, or by an operator who points the suite at another endpoint of AWS.
     AWS_REGION = "AWS_REGION"
     AWS_ACCESS_KEY_ID = "AWS_ACCESS_KEY_ID"

@@ -29,3 +29,7 @@ def test_a_webhook_imports_the_standard_library_and_our_own_modules_only(functio
 @pytest.mark.parametrize("function", sorted(path.stem for path in (PROJECT / "functions").glob("*.py")))
 def test_no_function_imports_the_error_monitor_or_the_aws_client_at_its_start(function):
     assert not modules_of(function) & {"sentry_sdk", "boto3", "botocore", "local"}
+
+
+def test_who_sends_loads_cryptography_only_for_a_number_with_a_token_of_its_own():
+    assert "cryptography" not in modules_of("queue_send")

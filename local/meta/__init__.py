@@ -2,6 +2,6 @@
 
 from local.meta.application import application
 from local.meta.rules import Limits
-from local.meta.state import Number
+from local.meta.state import Number, demo_numbers
 
-__all__ = ["Limits", "Number", "application"]
+__all__ = ["Limits", "Number", "application", "demo_numbers"]

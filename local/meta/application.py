@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from local.meta.callbacks import RETRY_DELAYS, Callbacks
 from local.meta.control import control_routes
-from local.meta.errors import ERRORS, GraphError, error_body
+from local.meta.errors import ERRORS, UNKNOWN_OBJECT, GraphError, error_body
 from local.meta.nodes import (
     MEDIA_CONTENT_PATH,
     delete_node,
@@ -42,7 +42,7 @@ def application(
     deliver_at_once: bool = True,
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> Starlette:
-    """Simulate Meta for whoever holds one of `access_tokens`.
+    """Simulate Meta for whoever holds one of `access_tokens`, the platform's, or the own token of a number.
 
     `webhook_url` receives the statuses, signed with `app_secret` (None: nobody does). `numbers` (phone number id) and
     `accounts` (page or Instagram id -> "messenger" or "instagram") are what exists. `clock` gives unix seconds.
@@ -98,8 +98,10 @@ def _check_access(graph: Graph, request: Request) -> None:
         token = request.query_params.get("access_token", "")
     if not token:
         raise Refusal(ERRORS[104])
-    if token not in graph.access_tokens:
+    if not graph.knows(token):
         raise Refusal(ERRORS[190])
+    if not graph.opens(token, request.path_params.get("node", "")):
+        raise Refusal(UNKNOWN_OBJECT)
 
 
 def _error_response(error: GraphError, reason: str | None) -> JSONResponse:

@@ -6,7 +6,7 @@ POST /_local/script         the next calls: {"times": 2, "error": 131056 | "stal
                             {"enforce_limits": false}
 POST /_local/open_window    {"number", "contact"}: the contact has just written to the number
 POST /_local/media          a raw body with its Content-Type becomes a media object: {"id"}
-POST /_local/number         {"id", "waba_id", "display_number"}: one more business number exists
+POST /_local/number         {"id", "waba_id", "display_number"}: one more business number, for the platform's tokens
 GET  /_local/idle           {"pending", "delivered", "abandoned", "last_failure", "refused"}
 POST /_local/flush          deliver the waiting webhooks now; answers as /_local/idle does when none waits
 POST /_local/reset          forget everything but the numbers

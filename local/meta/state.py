@@ -12,15 +12,25 @@ from local.payloads import Json
 
 @dataclass(frozen=True)
 class Number:
-    """A business phone number and the WhatsApp Business Account that owns it."""
+    """A business phone number and the WhatsApp Business Account that owns it.
+
+    `access_token` is the only one that reaches it, as for a business that has not shared its account with the
+    platform; None: the platform's tokens do.
+    """
 
     waba_id: str = payloads.DEMO_WABA_ID
     display_number: str = payloads.DEMO_DISPLAY_NUMBER
     verified_name: str = "Demo"
+    access_token: str | None = field(default=None, repr=False)
 
 
 DEMO_NUMBERS: Mapping[str, Number] = {payloads.DEMO_NUMBER_ID: Number()}
 DEMO_ACCOUNTS: Mapping[str, str] = {payloads.DEMO_PAGE_ID: "messenger", payloads.DEMO_INSTAGRAM_ID: "instagram"}
+
+
+def demo_numbers(access_token: str) -> Mapping[str, Number]:
+    """The demo shop's number, which its own token opens and no other."""
+    return {payloads.DEMO_NUMBER_ID: Number(access_token=access_token)}
 
 
 @dataclass(frozen=True)
@@ -65,3 +75,14 @@ class Graph:
     subscribed: set[str] = field(default_factory=set)  # WABA ids
     media: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # id -> (mime type, content)
     refused: int = 0
+
+    def knows(self, token: str) -> bool:
+        """Whether somebody holds this access token."""
+        return token in self.access_tokens or any(number.access_token == token for number in self.numbers.values())
+
+    def opens(self, token: str, node: str) -> bool:
+        """Whether a known token reaches a node. Media and the rest are not told apart by who owns them."""
+        if node in self.accounts or node in self.numbers:
+            own = self.numbers[node].access_token if node in self.numbers else None
+            return token == own if own is not None else token in self.access_tokens
+        return True

@@ -68,6 +68,9 @@ LAZY = (
     LazyEdge("shared.guard.schemes", "shared.guard.verify.paddle", live=_signed_by("paddle")),
     LazyEdge("shared.guard.kinds", "shared.guard.people", live=lambda guard: guard.kind == "jwt"),
     LazyEdge("shared.guard.declaration", "shared.abuse.shared_rate", live=lambda guard: guard.rate > 0),
+    # Whoever reaches these opens credentials, though not at every call.
+    LazyEdge("shared.data.encryption", "cryptography", live=lambda guard: True),
+    LazyEdge("shared.cloud.key_management", "cryptography", live=lambda guard: True),
     LazyEdge("shared.privacy.monitoring", "sentry_sdk", live=lambda guard: True, on_error=True),
 )
 

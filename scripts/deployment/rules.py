@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from scripts.deployment.template import Deployment, listed, target
+from scripts.deployment.template import Deployment, listed, target, targets
 
 VISIBILITY_FACTOR = 6
 MINIMUM_RECEIVES = 5
@@ -17,8 +17,23 @@ WEBHOOK_TIMEOUT_SECONDS = 5
 LOG_ACTIONS = {"logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents"}
 XRAY_ACTIONS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 RECEIVE_ACTIONS = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-KNOWN_ACTIONS = {*LOG_ACTIONS, *XRAY_ACTIONS, *RECEIVE_ACTIONS, "sqs:SendMessage", "ssm:GetParameters", "s3:PutObject"}
-REACH = {"send to": {"sqs:SendMessage"}, "receive from": RECEIVE_ACTIONS, "write to": {"s3:PutObject"}}
+KEY_ACTIONS = {"kms:Decrypt"}
+KNOWN_ACTIONS = {
+    *LOG_ACTIONS,
+    *XRAY_ACTIONS,
+    *RECEIVE_ACTIONS,
+    *KEY_ACTIONS,
+    "sqs:SendMessage",
+    "ssm:GetParameters",
+    "s3:PutObject",
+}
+REACH = {
+    "send to": {"sqs:SendMessage"},
+    "receive from": RECEIVE_ACTIONS,
+    "write to": {"s3:PutObject"},
+    "decrypt with": KEY_ACTIONS,
+}
+PURPOSE_CONDITION = "kms:EncryptionContext:purpose"
 ASYNCHRONOUS_PRINCIPALS = {"events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com", "scheduler.amazonaws.com"}
 # What an access log line may say of a call: nothing of the person who made it.
 LOGGED_CONTEXT = {"requestId", "routeKey", "status", "responseLength", "responseLatency", "integrationLatency"}
@@ -26,6 +41,8 @@ SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PRIVATE|_KEY$|CREDENTIAL")
 SECRET_VALUE = re.compile(r"\{\{resolve:|sb_secret_|eyJ[\w-]+\.|\bsk[-_]|BEGIN [A-Z ]*PRIVATE|Bearer ")
 # Named like secrets, but made to be shown.
 PUBLIC_NAMES = {"SUPABASE_PUBLISHABLE_KEY"}
+# What only the offline world has.
+OFFLINE_NAMES = {"LOCAL_KEY_FILE"}
 
 
 def each_function_has_its_own_role(deployment: Deployment) -> Iterator[str]:
@@ -78,8 +95,10 @@ def roles_read_the_secrets_of_the_guard(deployment: Deployment) -> Iterator[str]
             yield f"{function}: the role may read {name}, but GUARD does not list it: take one of them away"
 
 
-def roles_reach_their_own_queues_and_buckets(deployment: Deployment) -> Iterator[str]:
-    """Send where the environment or a failure points to, receive where the function is fed, write to its bucket."""
+def roles_reach_their_own_queues_buckets_and_keys(deployment: Deployment) -> Iterator[str]:
+    """Send where the environment or a failure points to, receive where the function is fed, write to its bucket,
+    decrypt with the keys that its environment names.
+    """
     fed = {deployment.function_at(mapping["FunctionName"]): name for name, _, mapping in deployment.sources()}
     failures = deployment.failure_queues()
     for function, properties in deployment.functions().items():
@@ -89,6 +108,7 @@ def roles_reach_their_own_queues_and_buckets(deployment: Deployment) -> Iterator
             "send to": (addressed & deployment.of_type("SQS::Queue").keys()) | ({failures.get(function, "")} - {""}),
             "receive from": {fed.get(function, "")} - {""},
             "write to": addressed & deployment.of_type("S3::Bucket").keys(),
+            "decrypt with": set(targets(variables.get("KMS_KEY_ID"))),
         }
         for verb, actions in REACH.items():
             may = {target(resource) for resource in deployment.allowed(function, actions)}
@@ -96,6 +116,20 @@ def roles_reach_their_own_queues_and_buckets(deployment: Deployment) -> Iterator
                 yield f"{function} must {verb} {name}, but its role may not"
             for name in sorted(may - wanted[verb]):
                 yield f"{function} may {verb} {name or 'something unnamed'}, but has no business there"
+
+
+def keys_turn_and_open_for_one_purpose(deployment: Deployment) -> Iterator[str]:
+    """A key outlives its stack, KMS renews it, and a function decrypts what was encrypted for a named purpose only."""
+    for name, key in deployment.of_type("KMS::Key").items():
+        if key["Properties"].get("EnableKeyRotation") is not True:
+            yield f"{name} is never renewed: set EnableKeyRotation"
+        if (key.get("DeletionPolicy"), key.get("UpdateReplacePolicy")) != ("Retain", "Retain"):
+            yield f"{name} goes with its stack: set DeletionPolicy and UpdateReplacePolicy to Retain"
+    for function, properties in deployment.functions().items():
+        for statement in deployment.statements(properties.get("Role")):
+            condition = statement.get("Condition", {}).get("StringEquals", {})
+            if KEY_ACTIONS & set(listed(statement["Action"])) and PURPOSE_CONDITION not in condition:
+                yield f"{function} may decrypt for any purpose: add Condition StringEquals {PURPOSE_CONDITION}"
 
 
 def queues_hide_messages_long_enough(deployment: Deployment) -> Iterator[str]:
@@ -225,7 +259,9 @@ def environments_hold_no_secret(deployment: Deployment) -> Iterator[str]:
     """By name and by look of the value; everybody who may see the function's configuration sees these."""
     for function, properties in deployment.functions().items():
         for name, value in properties.get("Environment", {}).get("Variables", {}).items():
-            if name not in PUBLIC_NAMES and SECRET_NAME.search(name):
+            if name in OFFLINE_NAMES:
+                yield f"{function}: {name} is for the offline world"
+            elif name not in PUBLIC_NAMES and SECRET_NAME.search(name):
                 yield f"{function}: {name} is a secret's name: put it into the parameter store and into GUARD"
             elif SECRET_VALUE.search(json.dumps(value)):
                 yield f"{function}: the value of {name} looks like a secret"
@@ -295,7 +331,8 @@ RULES: tuple[Rule, ...] = (
     each_function_has_its_own_role,
     roles_allow_nothing_wide,
     roles_read_the_secrets_of_the_guard,
-    roles_reach_their_own_queues_and_buckets,
+    roles_reach_their_own_queues_buckets_and_keys,
+    keys_turn_and_open_for_one_purpose,
     queues_hide_messages_long_enough,
     queues_have_dead_letters_with_an_alarm,
     queues_report_single_failures,

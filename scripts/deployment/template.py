@@ -102,6 +102,13 @@ def target(value: Any) -> str:
     return ""
 
 
+def targets(value: Any) -> list[str]:
+    """The same for a value that may name more than one: a Sub with each of them in it."""
+    if isinstance(value, dict) and isinstance(text := value.get("Fn::Sub"), str):
+        return re.findall(r"\$\{(\w+)", text)
+    return [name for name in [target(value)] if name]
+
+
 def listed(value: Any) -> list[Any]:
     """IAM writes one thing without a list."""
     return value if isinstance(value, list) else [value]

@@ -6,7 +6,8 @@ from typing import Any
 from shared.clock import Deadline
 from shared.cloud import transport
 from shared.cloud.parameters import current
-from shared.errors import Problem, Unavailable
+from shared.data.failures import failure_of
+from shared.errors import Problem
 from shared.settings import Secret, Setting, read
 
 MAXIMUM_SECONDS = 5.0
@@ -22,19 +23,23 @@ class ClaimLost(Problem):
 def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
     """One call of a privileged function; its JSON result.
 
-    Raises ClaimLost, or Unavailable (`database_timeout`, `database_refused`, ...). The database's own message names
-    tables and constraints, so it is not passed on.
+    Raises ClaimLost, Unavailable when the database is away or busy, or the Problem of failures.py (a webhook must not
+    answer a value that the database refuses with 5xx; the 422 is logged by name, and the provider comes again).
     """
     url = f"{read(Setting.SUPABASE_URL)}/rest/v1/rpc/{function}"
     headers = {"apikey": current(Secret.SUPABASE_SECRET_KEY), "content-type": "application/json"}
-    body = json.dumps(arguments, ensure_ascii=False).encode()
+    try:
+        body = json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        # Half a surrogate pair, NaN: no JSON that the database would read.
+        raise Problem("value_refused", 422) from None
     answer = transport.send("POST", url, headers, body, min(MAXIMUM_SECONDS, deadline.remaining()))
     if 200 <= answer.status < 300:
         return json.loads(answer.body) if answer.body else None
     problem = _problem(answer.body)
     if problem.get("code") == "P0001" and problem.get("message") == "claim lost":
         raise ClaimLost
-    raise Unavailable(f"database_refused_{problem.get('code') or answer.status}")
+    raise failure_of(problem.get("code") or str(answer.status), "server")
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -6,22 +6,14 @@ All raise Unavailable when the database is away or refuses, and ClaimLost where 
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.clock import Deadline
 from shared.data.database import call
+from shared.data.rows import Passage, Said, TenantFacts
 
 Outcome = Literal["replied", "merged", "handed_to_person", "unsupported", "failed"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
-
-
-class TenantFacts(BaseModel):
-    """What a turn needs to know of the business."""
-
-    name: str
-    language: Literal["es", "pt", "en"]
-    instructions: str
-    hand_off_sentence: str
 
 
 class OpenMessage(BaseModel):
@@ -29,13 +21,6 @@ class OpenMessage(BaseModel):
 
     inbox_id: str
     kind: str
-    text: str
-
-
-class Said(BaseModel):
-    """A line of the conversation so far."""
-
-    author: Literal["contact", "assistant", "person"]
     text: str
 
 
@@ -59,8 +44,22 @@ class Recipient(BaseModel):
     id: str
 
 
+class SealedCredential(BaseModel):
+    """A channel's own access token, encrypted, with the wrapped key that opens it (data/credentials.py)."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    channel: str
+    ciphertext: str
+    key_version: int
+    wrapped_key: str
+
+
 class OutboxClaim(BaseModel):
-    """The answer to a claim of an outbox row; everything below `state` is there when it is "claimed"."""
+    """The answer to a claim of an outbox row; everything below `state` is there when it is "claimed".
+
+    `channel_id` is the provider's id of the number or page. `credential` is None where the platform's own token serves.
+    """
 
     state: Literal["claimed", "busy", "done", "absent"]
     fence: int = 0
@@ -70,14 +69,7 @@ class OutboxClaim(BaseModel):
     channel_id: str = ""
     recipient: Recipient | None = None
     window_open: bool = False
-
-
-class Passage(BaseModel):
-    """A piece of the business's knowledge. `distance` is the cosine distance to the question, 0 to 2."""
-
-    body: str
-    source: str
-    distance: float
+    credential: SealedCredential | None = None
 
 
 class SweptTurn(BaseModel):
@@ -103,6 +95,29 @@ class Swept(BaseModel):
 
 
 _passages = TypeAdapter(list[Passage])
+_counts = TypeAdapter(dict[str, int])
+
+
+def connect_channel(
+    tenant: str,
+    kind: Literal["whatsapp", "instagram", "messenger"],
+    external_id: str,
+    account_id: str,
+    display_name: str,
+    deadline: Deadline,
+) -> str:
+    """Connect a number or page to a business; the channel's id, the same when it was connected before.
+
+    `external_id` and `account_id` are the provider's ids of the number (or page) and of the account that owns it.
+    """
+    arguments = {
+        "p_tenant": tenant,
+        "p_kind": kind,
+        "p_external_id": external_id,
+        "p_account_id": account_id,
+        "p_display_name": display_name,
+    }
+    return str(call("connect_channel", arguments, deadline))
 
 
 def claim_turn(tenant: str, conversation: str, seconds: int, deadline: Deadline) -> TurnClaim:
@@ -177,3 +192,8 @@ def search_knowledge(tenant: str, embedding: list[float], limit: int, deadline: 
 def sweep(seconds: int, deadline: Deadline) -> Swept:
     """What has lain for longer than `seconds`, of all tenants: ids only."""
     return Swept.model_validate(call("sweep", {"p_seconds": seconds}, deadline))
+
+
+def prune(rows: int, deadline: Deadline) -> dict[str, int]:
+    """Delete what is older than its table keeps it, at most `rows` a table: how many of which; nothing at the end."""
+    return _counts.validate_python(call("prune", {"p_limit": rows}, deadline))

@@ -1,7 +1,7 @@
 """The database as a signed-in person sees it: their token, the publishable key, row level security on.
 
-One HTTP client a process, one identity a request: a client object is made for each request and carries its own
-headers, so that two interleaved requests never share a token.
+One pool of connections a process, one identity a request: what is shared is the transport, which knows no person.
+Headers, cookies and time-outs belong to an object of the request, so that two interleaved requests share none of them.
 """
 
 from functools import cache
@@ -12,11 +12,13 @@ from postgrest import APIError, SyncPostgrestClient
 from pydantic import TypeAdapter
 
 from shared.clock import Deadline
-from shared.data.store import Passage
+from shared.data.failures import failure_of, row_not_found
+from shared.data.rows import Passage
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
 MAXIMUM_SECONDS = 5.0
+CONNECT_SECONDS = 1.0
 
 _passages = TypeAdapter(list[Passage])
 
@@ -32,7 +34,7 @@ class UserStore:
                 "apikey": read(Setting.SUPABASE_PUBLISHABLE_KEY),
                 "authorization": f"Bearer {token}",
             },
-            http_client=_connections(),
+            http_client=httpx.Client(transport=_WithinDeadline(deadline)),
             retry_enabled=False,
         )
         self._deadline = deadline
@@ -46,7 +48,7 @@ class UserStore:
             self._client.from_("tenants").select("name,language,instructions,hand_off_sentence").eq("id", tenant)
         )
         if not rows:
-            raise Problem("tenant_not_found", 404)
+            raise row_not_found()
         return rows[0]
 
     def search_knowledge(self, tenant: str, embedding: list[float], limit: int) -> list[Passage]:
@@ -71,21 +73,36 @@ class UserStore:
 
     def _run(self, query: Any) -> Any:
         """Within the request's deadline. Raises Problem or Unavailable."""
-        left = self._deadline.remaining()
-        if not left:
+        if not self._deadline.remaining():
             raise Unavailable("database_deadline")
-        # The client takes its time-out from the connections it was given; an environment has one request at a time.
-        _connections().timeout = httpx.Timeout(min(MAXIMUM_SECONDS, left), connect=1.0)
         try:
             return query.execute().data
         except APIError as error:
-            if error.code == "42501":
-                raise Problem("row_forbidden", 404) from None
-            raise Unavailable(f"database_{error.code}") from None
+            raise failure_of(error.code, "person") from None
         except httpx.HTTPError as error:
             raise Unavailable(f"database_{type(error).__name__}") from None
+        except ValueError:
+            # Half a surrogate pair, NaN: no JSON that the database would read.
+            raise Problem("value_refused", 422) from None
+
+
+class _WithinDeadline(httpx.BaseTransport):
+    """The process's connections, each wait on them bounded by what is left to one request.
+
+    postgrest takes no time-out for a query, only its client has one.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send on one of the shared connections."""
+        seconds = min(MAXIMUM_SECONDS, self._deadline.remaining())
+        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+        request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
+        return _connections().handle_request(request)
 
 
 @cache
-def _connections() -> httpx.Client:
-    return httpx.Client()
+def _connections() -> httpx.HTTPTransport:
+    return httpx.HTTPTransport()

@@ -12,6 +12,7 @@ import httpx
 
 from shared.clock import Deadline
 from shared.cloud.parameters import current
+from shared.data.encryption import Sensitive
 from shared.data.store import Recipient
 from shared.settings import Secret, Setting, read
 
@@ -35,8 +36,13 @@ class SendOutcome:
     delay: int = 0
 
 
-def send_text(number: str, recipient: Recipient, text: str, outbox: str, deadline: Deadline) -> SendOutcome:
-    """One attempt to send `text` from the number with id `number`. Never raises for what the provider does."""
+def send_text(
+    number: str, token: Sensitive | None, recipient: Recipient, text: str, outbox: str, deadline: Deadline
+) -> SendOutcome:
+    """One attempt to send `text` from the number with id `number`. Never raises for what the provider does.
+
+    `token` is the number's own access token, None where the platform's serves.
+    """
     address: dict[str, str] = {"to": recipient.phone} if recipient.phone else {"recipient": recipient.id}
     message = {
         "messaging_product": "whatsapp",
@@ -49,7 +55,7 @@ def send_text(number: str, recipient: Recipient, text: str, outbox: str, deadlin
     try:
         response = _connections().post(
             f"{read(Setting.META_GRAPH_URL)}/{number}/messages",
-            headers={"authorization": f"Bearer {current(Secret.META_ACCESS_TOKEN)}"},
+            headers={"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"},
             json=message,
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
         )

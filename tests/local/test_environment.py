@@ -1,11 +1,14 @@
 """The functions get local addresses, unless a person names real ones."""
 
+import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from local import environment
-from local.plan import plan_with_first_port
+from local.plan import ACCOUNT, PROJECT, REGION, STAGE, make_master_keys, plan_with_first_port
+from local.template import load_template
 
 PLAN = plan_with_first_port(8700)
 
@@ -26,6 +29,31 @@ def test_a_real_service_brings_its_key() -> None:
     assert values["SUPABASE_URL"] == PLAN.url("supabase")
     [key] = json.loads(environment.secret_parameters(PLAN, environ)["AI_API_KEY"])
     assert key["value"] == "sk-real"
+
+
+def test_a_job_of_the_server_has_what_a_sending_function_has() -> None:
+    values = environment.server_variables(PLAN, {})
+    template = load_template(PROJECT / "serverless.yml", STAGE, REGION, ACCOUNT)
+    function = template.environment_for(
+        "queue_send", lambda value: "x", environment.overrides(PLAN, {}), PLAN.url("aws")
+    )
+    assert values.pop("KMS_KEY_ID") == ""
+    assert {name: function[name] for name in values} == values
+    assert function["LOCAL_KEY_FILE"] == str(PLAN.master_keys)
+    assert "KMS_KEY_ID" not in function
+
+
+def test_the_master_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "master_keys.json"
+    make_master_keys(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    made = path.read_text()
+    [key] = json.loads(made)
+    assert len(base64.b64decode(key)) == 32
+    make_master_keys(path)
+    assert path.read_text() == made
+    make_master_keys(tmp_path / "others.json")
+    assert (tmp_path / "others.json").read_text() != made
 
 
 @pytest.mark.parametrize("name", ["SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "AI_MODEL"])

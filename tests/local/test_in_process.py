@@ -97,6 +97,18 @@ def test_calls_at_once_do_not_mix_their_variables(in_process: InProcess) -> None
     assert [answer["own"] for answer in answers] == ["order", None] * 50
 
 
+def test_this_thread_may_look_through_other_eyes_for_a_while(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTSIDE", "x")
+    with in_process.seeing({"OWN": "job"}):
+        assert os.environ["OWN"] == "job"
+        assert "OUTSIDE" not in os.environ
+        assert in_process.invoke("order", {}).payload["own"] == "order"
+        assert os.environ["OWN"] == "job"
+    assert os.environ["OUTSIDE"] == "x"
+
+
 def test_a_thread_of_the_handler_finds_the_variables(in_process: InProcess) -> None:
     assert in_process.invoke("order", {"do": "thread"}).payload == ["order"]
 

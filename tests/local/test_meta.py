@@ -134,6 +134,27 @@ def test_a_wrong_or_missing_token_is_refused(
     assert client.get("/_local/sent").json()["count"] == 0
 
 
+def test_a_number_with_a_token_of_its_own_is_opened_by_no_other() -> None:
+    own = meta.demo_numbers("EAACown")
+    with serve(meta.application([TOKEN], APP_SECRET, None, numbers=own)) as url, httpx.Client(base_url=url) as client:
+        client.post("/_local/number", json={"id": "42", "waba_id": "43", "display_number": "5511988887777"})
+        for number in (DEMO_NUMBER_ID, "42"):
+            _open(client, number=number)
+
+        def answer(number: str, token: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {token}"}
+            return client.post(f"/v24.0/{number}/messages", json=_text(), headers=headers)
+
+        assert answer(DEMO_NUMBER_ID, "EAACown").status_code == 200
+        assert answer("42", TOKEN).status_code == 200
+        for number, token in ((DEMO_NUMBER_ID, TOKEN), ("42", "EAACown")):
+            error = answer(number, token).json()["error"]
+            assert (error["code"], error["error_subcode"]) == (100, 33)
+        assert _code(answer(DEMO_NUMBER_ID, "EAACother")) == 190
+        assert "EAACown" not in repr(own)
+        assert client.get("/_local/sent").json()["count"] == 2
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [

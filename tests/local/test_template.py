@@ -121,6 +121,15 @@ def test_a_function_gets_its_own_names_and_those_of_lambda_only(tmp_path: Path) 
     assert "SHOP_URL" not in template.environment_for("ship", resolve, {"SHOP_URL": "x"}, "http://aws")
 
 
+def test_a_local_name_stands_in_for_one_that_has_no_use_here(tmp_path: Path) -> None:
+    template = load(tmp_path, TINY.replace("STRICT: true", "KMS_KEY_ID: !GetAtt MasterKey.Arn"))
+    given = template.environment_for("order", resolve, {"LOCAL_KEY_FILE": "/keys"}, "http://aws")
+    assert given["LOCAL_KEY_FILE"] == "/keys"
+    assert "KMS_KEY_ID" not in given
+    assert template.environment_for("order", resolve, {}, "http://aws")["KMS_KEY_ID"] == "<MasterKey Arn>"
+    assert "LOCAL_KEY_FILE" not in template.environment_for("ship", resolve, {"LOCAL_KEY_FILE": "/keys"}, "http://aws")
+
+
 def test_a_stages_parameters_win_over_the_default_ones(tmp_path: Path) -> None:
     assert load(tmp_path, TINY, "prod").functions["order"].environment["SIZE"] == "20"
 

@@ -23,6 +23,10 @@ def allow(*actions: str, on: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": list(actions), "Resource": on}
 
 
+def decrypt(*keys: Any) -> dict[str, Any]:
+    return allow("kms:Decrypt", on=[*keys]) | {"Condition": {"StringEquals": {"kms:EncryptionContext:purpose": "one"}}}
+
+
 def secret(name: str) -> dict[str, str]:
     return {"Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/shop/prod/" + name}
 
@@ -79,11 +83,27 @@ def good() -> dict[str, dict[str, Any]]:
                 logs, xray, allow("ssm:GetParameters", on=[secret("A_KEY")]), allow("sqs:SendMessage", on=arn("Jobs"))
             ),
         ),
-        "Work": ("Lambda::Function", function("queue_work", "Work", 10, {"FILE_BUCKET": {"Ref": "Files"}}, None)),
+        "Work": (
+            "Lambda::Function",
+            function(
+                "queue_work",
+                "Work",
+                10,
+                {"FILE_BUCKET": {"Ref": "Files"}, "KMS_KEY_ID": {"Fn::Sub": "${Key.Arn} ${OldKey.Arn}"}},
+                None,
+            ),
+        ),
         "WorkRole": (
             "IAM::Role",
-            role(logs, receive, allow("s3:PutObject", on={"Fn::Sub": "${Files.Arn}/*"})),
+            role(
+                logs,
+                receive,
+                allow("s3:PutObject", on={"Fn::Sub": "${Files.Arn}/*"}),
+                decrypt(arn("Key"), arn("OldKey")),
+            ),
         ),
+        "Key": ("KMS::Key", {"EnableKeyRotation": True}),
+        "OldKey": ("KMS::Key", {"EnableKeyRotation": True}),
         "Sweep": ("Lambda::Function", function("cron_sweep", "Sweep", 28, {}, 2)),
         "SweepRole": ("IAM::Role", role(logs, allow("sqs:SendMessage", on=[arn("Failures")]))),
         "Jobs": (
@@ -162,8 +182,9 @@ def good() -> dict[str, dict[str, Any]]:
         },
         **alarms(),
     }
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     return {
-        name: {"Type": f"AWS::{kind}", "Properties": copy.deepcopy(properties)}
+        name: {"Type": f"AWS::{kind}", "Properties": copy.deepcopy(properties), **(kept if "Key" in name else {})}
         for name, (kind, properties) in resources.items()
     }
 
@@ -261,6 +282,13 @@ def test_a_deployment_that_keeps_every_rule_passes() -> None:
         (revoke("WorkRole", "sqs:ReceiveMessage"), "queue_work must receive from Jobs, but its role may not"),
         (revoke("WorkRole", "s3:PutObject"), "queue_work must write to Files, but its role may not"),
         (grant("WorkRole", allow("sqs:SendMessage", on=arn("Jobs"))), "queue_work may send to Jobs, but has no"),
+        (revoke("WorkRole", "kms:Decrypt"), "queue_work must decrypt with OldKey, but its role may not"),
+        (grant("HookRole", decrypt(arn("Key"))), "webhook_hook may decrypt with Key, but has no business there"),
+        (grant("WorkRole", allow("kms:Decrypt", on=[arn("Key")])), "queue_work may decrypt for any purpose"),
+        (grant("WorkRole", allow("kms:Encrypt", on=[arn("Key")])), "queue_work may kms:Encrypt, which no function"),
+        (drop("Key", "EnableKeyRotation"), "Key is never renewed"),
+        (lambda resources: resources["Key"].pop("DeletionPolicy"), "Key goes with its stack"),
+        (put("Work", "Environment/Variables/LOCAL_KEY_FILE", "/x"), "LOCAL_KEY_FILE is for the offline world"),
         (grant("HookRole", allow("s3:PutObject", on="arn:aws:s3:::x/*")), "may write to something unnamed"),
         (put("Jobs", "VisibilityTimeout", 59), "VisibilityTimeout must be at least 60 s, 6 x that of queue_work"),
         (drop("Jobs", "VisibilityTimeout"), "VisibilityTimeout must be at least 60 s"),

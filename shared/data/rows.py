@@ -1,0 +1,32 @@
+"""What is read of a business, whoever reads it: the server with its key, or a person with their own token.
+
+Apart from both, so that who needs only the shape of a row does not load the module that holds the secret key.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class TenantFacts(BaseModel):
+    """What a turn needs to know of the business."""
+
+    name: str
+    language: Literal["es", "pt", "en"]
+    instructions: str
+    hand_off_sentence: str
+
+
+class Said(BaseModel):
+    """A line of the conversation so far."""
+
+    author: Literal["contact", "assistant", "person"]
+    text: str
+
+
+class Passage(BaseModel):
+    """A piece of the business's knowledge. `distance` is the cosine distance to the question, 0 to 2."""
+
+    body: str
+    source: str
+    distance: float
