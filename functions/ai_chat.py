@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.assistant.answer import answer
-from shared.data.store import TenantFacts
+from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.guard import Request, Response, guard, jwt
 

@@ -15,7 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from scripts.scaffold.code import function_file, test_file
 from scripts.scaffold.deployment import with_function
 from scripts.scaffold.name import BadName, Name, read_name
-from scripts.scaffold.witnesses import with_line, with_matrix_row, with_maximum, with_queue_setting, with_row
+from scripts.scaffold.witnesses import (
+    with_isolation_line,
+    with_isolation_row,
+    with_line,
+    with_matrix_row,
+    with_maximum,
+    with_queue_setting,
+    with_row,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
 NEXT = """\
@@ -48,6 +56,12 @@ def create(project: Path, name: Name) -> list[str]:
     }
     if name.prefix == "queue":
         changes["shared/settings.py"] = with_queue_setting(_read(project, "shared/settings.py"), name)
+    if name.prefix in ("ai", "app"):
+        for path, change in (
+            ("tests/isolation_http/rows.py", with_isolation_row),
+            ("tests/output/isolation_http.txt", with_isolation_line),
+        ):
+            changes[path] = change(_read(project, path), name)
     for path, text in changes.items():
         (project / path).write_text(text, encoding="utf-8")
     return [*changes]

@@ -36,6 +36,6 @@ def test_they_apply_once_and_every_table_is_closed(version):
             callable_by_strangers = owner.execute(
                 "select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
                 " and (has_function_privilege('anon', oid, 'execute') or has_function_privilege('authenticated', oid,"
-                " 'execute') or pg_get_userbyid(proowner) not in ('portero_service', 'portero_sweep', 'portero_intake', 'portero_retention'))"
+                " 'execute') or pg_get_userbyid(proowner) not like 'portero_%')"
             ).fetchall()
             assert callable_by_strangers == []

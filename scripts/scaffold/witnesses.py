@@ -4,6 +4,9 @@ import re
 
 from scripts.scaffold.name import Name
 
+# What tests/isolation_http writes of a function that answers 501 wherever an id stands.
+NOT_BUILT = "{name!s:<20} anywhere             16      501      501      501"
+
 
 def with_row(text: str, name: Name) -> str:
     """tests/refusals/rows.py with the function in ROWS. Raises ValueError when the file is of another shape."""
@@ -33,6 +36,28 @@ def with_matrix_row(text: str, name: Name) -> str:
     before = [line for line in section if line.split()[0] < str(name)]
     place = lines.index(before[-1]) + 1 if before else lines.index(section[0])
     lines.insert(place, row)
+    return "\n".join(lines) + "\n"
+
+
+def with_isolation_row(text: str, name: Name) -> str:
+    """tests/isolation_http/rows.py with the function as one that is not built. Raises ValueError, as above."""
+    found = re.search(r"^ROWS: .*\{\n(?:.*\n)*?(?=\}\n)", text, re.MULTILINE)
+    if found is None:
+        raise ValueError("tests/isolation_http/rows.py has no ROWS = {...}")
+    return text[: found.end()] + f'    "{name}": Unbuilt(),\n' + text[found.end() :]
+
+
+def with_isolation_line(text: str, name: Name) -> str:
+    """tests/output/isolation_http.txt with the line of a function that is not built: a claim too.
+
+    Raises ValueError when the file names no function.
+    """
+    lines = text.splitlines()
+    section = [line for line in lines if line.startswith(_section_of(name))]
+    if not section:
+        raise ValueError("tests/output/isolation_http.txt names no function of a person")
+    before = [line for line in section if line.split()[0] < str(name)]
+    lines.insert(lines.index(before[-1]) + 1 if before else lines.index(section[0]), NOT_BUILT.format(name=name))
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.assistant.model import complete, embed
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
-from shared.data.store import Passage, Said, TenantFacts
+from shared.data.rows import Passage, Said, TenantFacts
 
 PASSAGES = 5
 # A search for more words than these finds no better passages.

@@ -5,12 +5,14 @@ One attempt, bounded by the caller's deadline; a retry would be another charge, 
 
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
 from typing import Any
 
 import httpx
 
 from shared.clock import Deadline
 from shared.cloud.parameters import current
+from shared.data.storable import repaired
 from shared.errors import Unavailable
 from shared.settings import Secret, Setting, read
 
@@ -59,7 +61,8 @@ def complete(messages: list[dict[str, str]], deadline: Deadline) -> ModelAnswer:
     try:
         message = answer["choices"][0]["message"]
         calls = message.get("tool_calls") or []
-        text = str(message.get("content") or "").strip()
+        # What the model writes is kept and sent like anybody's words.
+        text: str = repaired(str(message.get("content") or "").strip())
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ModelFailed("model_answer_malformed") from None
     if any(call.get("function", {}).get("name") == "hand_off" for call in calls):
@@ -82,6 +85,9 @@ def embed(texts: list[str], deadline: Deadline) -> list[list[float]]:
         except (KeyError, TypeError, ValueError):
             raise ModelFailed("embedding_malformed") from None
     if len(vectors) != len(texts) or any(len(vector) != DIMENSIONS for vector in vectors):
+        raise ModelFailed("embedding_malformed")
+    # NaN and infinity come through httpx's reading of JSON, and no vector of the database holds them.
+    if not all(isfinite(number) for vector in vectors for number in vector):
         raise ModelFailed("embedding_malformed")
     return vectors
 

@@ -7,7 +7,7 @@ marker in advance (spotlighting by delimiting).
 import secrets
 from collections.abc import Sequence
 
-from shared.data.store import Passage, Said, TenantFacts
+from shared.data.rows import Passage, Said, TenantFacts
 
 _LANGUAGES = {"es": "Spanish", "pt": "Portuguese", "en": "English"}
 

@@ -7,11 +7,12 @@ without an id; `quarantine:` is for what nobody signed.
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from shared.clock import Deadline
 from shared.data.database import call
+from shared.data.storable import moment_of, repaired
 
 MAXIMUM_TEXT = 200
 HINTS = ("type", "topic", "action")
@@ -29,14 +30,14 @@ def keep_mercadopago(
 
     Raises Unavailable; nothing was kept then.
     """
-    hints = {name: query[name].replace("\x00", "")[:MAXIMUM_TEXT] for name in HINTS if name in query}
+    hints = {name: repaired(query[name][:MAXIMUM_TEXT]) for name in HINTS if name in query}
     if trusted:
         # An id may have been signed in lower case: its spelling must not make it another event.
         key = "signed:" + _digest(facts["data_id"].lower(), facts["request_id"], facts["ts"])
     else:
         key = "quarantine:" + _digest(facts["topic"], facts["data_id"])
     # When it happened, Mercado Pago's API will tell.
-    return _keep("mercadopago", key, trusted, facts, hints, datetime.fromtimestamp(arrived_at, UTC), deadline)
+    return _keep("mercadopago", key, trusted, facts, hints, moment_of(None, arrived_at), deadline)
 
 
 def keep_paddle(event: Any, raw: bytes, arrived_at: float, deadline: Deadline) -> bool:
@@ -52,7 +53,7 @@ def keep_paddle(event: Any, raw: bytes, arrived_at: float, deadline: Deadline) -
     event_id = facts.get("event_id", "")
     known = _EVENT_ID.fullmatch(event_id)
     key = f"event:{event_id}" if known else f"digest:{hashlib.sha256(raw).hexdigest()}"
-    return _keep("paddle", key, True, facts, said, _occurred_at(said.get("occurred_at"), arrived_at), deadline)
+    return _keep("paddle", key, True, facts, said, moment_of(said.get("occurred_at"), arrived_at), deadline)
 
 
 def _keep(
@@ -71,15 +72,3 @@ def _keep(
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _occurred_at(text: Any, arrived_at: float) -> datetime:
-    """RFC 3339 with an offset; the time of arrival, when there is none or it is absurd."""
-    arrived = datetime.fromtimestamp(arrived_at, UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return arrived
-    if moment.tzinfo is None or not 2010 <= moment.year <= 2100:
-        return arrived
-    return moment.astimezone(UTC)

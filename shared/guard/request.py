@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import parse_qs
 
 from shared.clock import Deadline
+from shared.data.storable import is_storable
 from shared.errors import Problem, Refused
-from shared.guard.strict_json import Malformed, parse, parse_storable, storable
+from shared.guard.strict_json import Malformed, parse, parse_storable
 
 # API Gateway takes 10,240 bytes of request line and headers; the rest is room for what it adds itself.
 MAXIMUM_HEADER_BYTES = 16 * 1024
@@ -72,10 +73,11 @@ class Request(NamedTuple):
     def body(self, model: type[Model]) -> Model:
         """The body as a pydantic model.
 
-        Raises Problem: 400 when it is not JSON, 422 naming the fields that do not fit.
+        Raises Problem: 400 when it is not JSON, 422 for a text that cannot be kept, and naming the fields that do not
+        fit.
         """
         value = self.json()
-        if storable(value) != value:
+        if not is_storable(value):
             raise Problem("unstorable_text", 422, "A text holds U+0000 or half a surrogate pair.")
         try:
             return model.model_validate(value)
@@ -83,7 +85,7 @@ class Request(NamedTuple):
             raise Problem("body_invalid", 422, _complaints(error)) from None
 
     def json_repaired(self) -> Any:
-        """The same, with characters that cannot be stored taken out: one bad text must not cost its siblings."""
+        """The same, with U+FFFD for characters that cannot be stored: one bad text must not cost its siblings."""
         try:
             return parse_storable(self.raw)
         except Malformed:

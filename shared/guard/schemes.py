@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from shared.abuse.local_rate import LocalRate
 from shared.cloud.parameters import live
+from shared.data.storable import repaired
 from shared.errors import Refused, Unavailable
 from shared.guard.request import Caller, HttpCall
 from shared.guard.response import Response
 from shared.guard.rotation import count_old
-from shared.guard.strict_json import storable
 from shared.settings import Secret, Setting, read_optional
 
 # Deliveries a minute that one execution environment puts into quarantine; the provider comes again with the others.
@@ -106,7 +106,7 @@ def _first(call: HttpCall, field: str) -> str:
 
 def _claim(text: str) -> str:
     """What a stranger says, of a length and in characters that can be kept."""
-    kept: str = storable(text[:MAXIMUM_FACT])
+    kept: str = repaired(text[:MAXIMUM_FACT])
     return kept
 
 

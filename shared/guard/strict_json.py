@@ -5,10 +5,11 @@ import math
 import re
 from typing import Any, NoReturn
 
+from shared.data.storable import repaired
+
 MAXIMUM_DEPTH = 32
 MAXIMUM_DIGITS = 32
 _CONTAINERS = (dict, list)
-_LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
 # U+0000 and halves of surrogate pairs come through `parse` as escapes only.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
@@ -34,25 +35,12 @@ def parse(raw: bytes) -> Any:
 
 
 def parse_storable(raw: bytes) -> Any:
-    """`parse`, with what PostgreSQL cannot keep taken out (`storable`). Most bodies hold nothing of it.
+    """`parse`, repaired by the rule of shared/data/storable.py. Most bodies need no repair.
 
     Raises Malformed.
     """
     value = parse(raw)
-    return storable(value) if _UNSTORABLE.search(raw) else value
-
-
-def storable(value: Any) -> Any:
-    """The value with what PostgreSQL cannot keep taken out of its texts: U+0000 and lone surrogates (as U+FFFD)."""
-    if isinstance(value, str):
-        if value.isascii() and "\x00" not in value:
-            return value
-        return _LONE_SURROGATES.sub("\ufffd", value.replace("\x00", ""))
-    if isinstance(value, dict):
-        return {storable(key): storable(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [storable(inner) for inner in value]
-    return value
+    return repaired(value) if _UNSTORABLE.search(raw) else value
 
 
 def _check_depth(value: Any) -> None:

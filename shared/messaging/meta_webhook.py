@@ -8,16 +8,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
+
+from shared.data.storable import moment_of
 
 MAXIMUM_TEXT = 65_536
 MAXIMUM_NAME = 256
 MAXIMUM_ID = 512
 MAXIMUM_SENDER = 128
+MAXIMUM_PLACE = 64
 _PHONE = re.compile(r"[0-9]{5,20}")
-# What Meta allows to be old or early before we take the time of arrival instead.
-_PLAUSIBLE = (1_262_304_000, 4_102_444_800)  # the years 2010 to 2100
 
 Item = dict[str, Any]
 
@@ -123,7 +123,8 @@ def _whatsapp_status(status: dict[str, Any], number: str, arrived_at: float) -> 
         "occurred_at": _moment(status.get("timestamp"), arrived_at),
         "item": status,
         "status": {
-            "provider_id": wamid,
+            # A message's own id is never that long, so it would find none; the raw item keeps it.
+            "provider_id": wamid if len(wamid) <= MAXIMUM_ID else None,
             "status": name,
             "outbox_id": str(status.get("biz_opaque_callback_data") or ""),
             "error": str(errors[0].get("code", "unknown")) if errors else None,
@@ -165,23 +166,19 @@ def _other(item: dict[str, Any], account: str, time: str, arrived_at: float) -> 
     digest = hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
     return {
         "kind": "account",
-        "key": f"{account}:{digest}:{time}",
+        "key": f"{_short(account)}:{digest}:{_short(time)}",
         "occurred_at": _moment(None, arrived_at),
         "item": item,
     }
 
 
+def _short(place: str) -> str:
+    """A part of a key as it is, or its digest where it is longer than any that Meta gives."""
+    return place if len(place) <= MAXIMUM_PLACE else hashlib.sha256(place.encode()).hexdigest()
+
+
 def _moment(timestamp: Any, arrived_at: float) -> str:
-    """RFC 3339. Meta gives seconds or milliseconds, as a text or a number; an absurd one is the time of arrival."""
-    try:
-        seconds = float(timestamp)
-    except (TypeError, ValueError):
-        seconds = arrived_at
-    if seconds >= 1e12:
-        seconds /= 1000
-    if not _PLAUSIBLE[0] <= seconds <= _PLAUSIBLE[1]:
-        seconds = arrived_at
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return moment_of(timestamp, arrived_at).isoformat()
 
 
 def _object(value: Any) -> dict[str, Any]:

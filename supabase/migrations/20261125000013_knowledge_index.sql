@@ -1,3 +1,7 @@
+-- A file's original lies below its tenant's own prefix of the bucket; a member could name another one's otherwise.
+alter table public.knowledge_files add constraint knowledge_files_own_prefix
+  check (object_key like tenant_id::text || '/%');
+
 -- The nearest passages of one tenant. Two ways lead there, and the planner takes the cheaper one by the tenant's share
 -- of the table: the few hundred passages of a shop are compared one by one, found by (tenant_id, file_id, position);
 -- the many thousands of a large business by the graph below. The graph ranks all tenants' passages and filters after:

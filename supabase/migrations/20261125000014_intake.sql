@@ -20,9 +20,11 @@ declare
   v_messages private.arrival[];
 begin
   update public.contacts k set external_id = a.external_id
-    from unnest(p_arrivals) a
-    where a.tenant_id = p_tenant and a.kind = 'message' and a.phone is not null and a.external_id <> a.phone
-      and k.tenant_id = p_tenant and k.channel_id = a.channel_id and k.external_id = a.phone
+    -- Of two phones that say the same id, the later one has it.
+    from (select distinct on (o.channel_id, o.external_id) o.* from unnest(p_arrivals) o
+      where o.tenant_id = p_tenant and o.kind = 'message' and o.phone is not null and o.external_id <> o.phone
+      order by o.channel_id, o.external_id, o.place desc) a
+    where k.tenant_id = p_tenant and k.channel_id = a.channel_id and k.external_id = a.phone
       and not exists (select from public.contacts o where o.tenant_id = p_tenant and o.channel_id = a.channel_id
         and o.external_id = a.external_id);
   select coalesce(array_agg(row(a.tenant_id, a.channel_id, a.kind, a.key, a.occurred_at, a.item,

@@ -49,7 +49,7 @@ KEPT: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("message", "text", "la buena"),
         ("account", None, None),
         ("account", None, None),
-        ("message", "text", "nul  y medio par \ufffd aquí"),
+        ("message", "text", "nul \ufffd y medio par \ufffd aquí"),
     ],
     "instagram_text": [],
     "messenger_text": [],

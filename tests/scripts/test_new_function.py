@@ -17,6 +17,7 @@ from scripts.deployment.closure import Sources, read_guard
 from scripts.new_function import main
 from scripts.scaffold.deployment import with_function
 from scripts.scaffold.name import PREFIXES, SCHEMES, BadName, read_name
+from scripts.scaffold.witnesses import NOT_BUILT
 from shared.guard.schemes import SCHEMES as GUARD_SCHEMES
 
 COPIED = ("functions", "shared", "local", "scripts", "supabase", "tests", "serverless.yml", "pyproject.toml")
@@ -88,16 +89,29 @@ def test_each_new_function_is_complete(project):
     listed = (project / "tests" / "output" / "not_built.txt").read_text().splitlines()
     assert listed[1:] == sorted(listed[1:])
     assert {*NAMES} <= {*listed}
+    told = (project / "tests" / "output" / "isolation_http.txt").read_text().splitlines()
+    of_functions = [line.split()[0] for line in told if line.startswith(("ai_", "app_"))]
+    assert of_functions == sorted(of_functions)
+    assert {"ai_translate", "app_invoice"} <= {*of_functions}
+
+
+def test_what_it_claims_of_an_unbuilt_function_is_what_the_committed_table_says_of_the_others():
+    table = (PROJECT / "tests" / "output" / "isolation_http.txt").read_text().splitlines()
+    unbuilt = [line for line in table if line.partition(" ")[2].split()[:1] == ["anywhere"]]
+    assert unbuilt == [NOT_BUILT.format(name=line.split()[0]) for line in unbuilt]
 
 
 def test_the_tests_that_were_written_pass(project):
     for name in NAMES:
         assert main([name], project) == 0
     files = [f"tests/functions/test_{name}.py" for name in NAMES]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, "tests/test_not_built.py"]
+    isolation = "tests/isolation_http/test_isolation_http.py"
+    others = [f"{isolation}::test_every_function_that_a_person_calls_has_a_row", "tests/test_not_built.py"]
+    others.append(f"{isolation}::test_a_row_says_whether_its_function_is_built_and_names_all_its_ids")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *others]
     ran = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:]
-    assert f"{len(NAMES) + 4} passed" in ran.stdout
+    assert f"{len(NAMES) + 6} passed" in ran.stdout
 
 
 def test_comments_and_everything_else_in_the_deployment_stay_as_they_are():

@@ -45,6 +45,11 @@ def test_a_text_and_a_hand_off_are_understood(answering):
     assert complete(QUESTION, Deadline(1)) == ModelAnswer("", hand_off=True)
 
 
+def test_what_no_database_holds_is_replaced_in_what_the_model_writes(answering):
+    answering((200, said(content="ho\x00la \ud83d")))
+    assert complete(QUESTION, Deadline(1)) == ModelAnswer("ho\ufffdla \ufffd", hand_off=False)
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
@@ -72,6 +77,11 @@ def vectors(*lengths: int) -> dict[str, object]:
     return {"data": entries[::-1]}
 
 
+def with_number(text: bytes) -> bytes:
+    """An answer that fits but for one number."""
+    return json.dumps(vectors(DIMENSIONS, DIMENSIONS)).encode().replace(b"0.0", text, 1)
+
+
 def test_vectors_come_back_in_the_order_of_the_texts(answering):
     answering((200, vectors(DIMENSIONS, DIMENSIONS)))
     assert [vector[0] for vector in embed(["a", "b"], Deadline(1))] == [0.0, 1.0]
@@ -79,7 +89,16 @@ def test_vectors_come_back_in_the_order_of_the_texts(answering):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"data": [{}]}, vectors(DIMENSIONS), vectors(DIMENSIONS, 3), {"data": [{"index": 0, "embedding": "x"}]}],
+    [
+        {},
+        {"data": [{}]},
+        vectors(DIMENSIONS),
+        vectors(DIMENSIONS, 3),
+        {"data": [{"index": 0, "embedding": "x"}]},
+        with_number(b"NaN"),
+        with_number(b"-Infinity"),
+        with_number(b"1e999"),
+    ],
 )
 def test_vectors_that_do_not_fit_are_refused(answering, body):
     answering((200, body))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.assistant.prompt import build_prompt
-from shared.data.store import Passage, Said, TenantFacts
+from shared.data.rows import Passage, Said, TenantFacts
 
 TENANT = TenantFacts(name="Tienda", language="es", instructions="Sé breve.", hand_off_sentence="Ya te paso.")
 MARKER = re.compile(r"<<customer ([0-9a-f]{8})>>")

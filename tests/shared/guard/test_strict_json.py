@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.guard.strict_json import MAXIMUM_DEPTH, Malformed, parse, storable
+from shared.guard.strict_json import MAXIMUM_DEPTH, Malformed, parse, parse_storable
 
 values = st.recursive(
     st.none()
@@ -55,9 +55,12 @@ def test_random_bytes_are_read_or_malformed(raw):
 
 
 def test_texts_that_cannot_be_stored_are_repaired_and_others_stay():
-    assert storable({"a\x00": ["\ud83d", "ação 👋", 1, None]}) == {"a": ["\ufffd", "ação 👋", 1, None]}
+    value = {"a\x00": ["\ud83d", "ação 👋", 1, None]}
+    repaired = {"a\ufffd": ["\ufffd", "ação 👋", 1, None]}
+    assert parse_storable(json.dumps(value).encode()) == repaired
+    assert parse_storable(json.dumps(repaired, ensure_ascii=False).encode()) == repaired
 
 
 @given(values)
 def test_a_repaired_value_can_be_encoded(value):
-    json.dumps(storable(value), ensure_ascii=False).encode()
+    json.dumps(parse_storable(json.dumps(value).encode()), ensure_ascii=False).encode()

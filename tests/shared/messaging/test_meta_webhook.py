@@ -11,8 +11,13 @@ from shared.messaging.meta_webhook import items_of
 
 NOW = 1_800_000_000.0
 
+# Longer than any column or key, and what no clock of Meta's would say.
+long = st.sampled_from(["x" * 129, "1" * 600, "\U0001f44b" * 5000])
+absurd = st.sampled_from(
+    [1e308, -1, 10**30, "nan", "inf", "1e308", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00"]
+)
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | long | absurd,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=10,
 )
@@ -55,7 +60,10 @@ def test_every_item_of_any_body_can_be_kept(hostile):
         datetime.fromisoformat(item["occurred_at"])
         assert isinstance(item["item"], dict)
         json.dumps(item)
+        if item["kind"] == "status":
+            assert len(item["status"]["provider_id"] or "") <= 512
         if item["kind"] == "message":
+            assert 0 < len(item["provider_id"]) <= 512
             assert 0 < len(item["contact"]["id"]) <= 128
             assert 0 < len(item["type"]) <= 40
             assert len(item["text"]) <= 65_536
@@ -77,5 +85,5 @@ def test_seconds_milliseconds_and_absurd_times_become_a_time():
         return items_of(payloads.whatsapp([message]), NOW)[0]["occurred_at"]
 
     assert moment("1795450000") == moment(1795450000) == moment(1795450000000) == "2026-11-23T16:06:40+00:00"
-    for absurd in ("soon", None, -1, "9" * 30, float("inf"), [1]):
-        assert moment(absurd) == "2027-01-15T08:00:00+00:00"
+    for no_time in ("soon", None, -1, "9" * 30, float("inf"), [1], 10**400):
+        assert moment(no_time) == "2027-01-15T08:00:00+00:00"

@@ -1,0 +1,53 @@
+"""One row a function that a person calls: a good body of a business's owner, and which of its fields name something.
+
+A function that is not built yet answers 501 to everything. When it gets built its row fails, until real ids stand here.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from tests.isolation.sides import Side
+
+
+class Built(NamedTuple):
+    """`body(side)` is a good call of that business's owner, `ids` are the fields of it that name something.
+
+    `control` says how the owner's own call is seen to work: the answer shows what is theirs, or their rows change.
+    `owners_only`: an agent of the same business is refused like a stranger.
+    """
+
+    body: Callable[[Side], dict[str, Any]]
+    ids: tuple[str, ...]
+    control: Literal["shows", "changes"]
+    owners_only: bool = False
+
+
+class Unbuilt(NamedTuple):
+    """501 whatever is asked."""
+
+
+Row = Built | Unbuilt
+
+ROWS: dict[str, Row] = {
+    "ai_chat": Built(
+        lambda side: {"tenant": str(side.tenant), "text": "¿qué hay en el menú?"},
+        ids=("tenant",),
+        control="shows",
+    ),
+    "ai_search": Unbuilt(),
+    "ai_suggest": Unbuilt(),
+    "app_channels": Unbuilt(),
+    "app_checkout": Unbuilt(),
+    "app_delete_account": Unbuilt(),
+    "app_export": Unbuilt(),
+    "app_handoff": Unbuilt(),
+    "app_members": Unbuilt(),
+    "app_send": Unbuilt(),
+    "app_settings": Unbuilt(),
+    "app_upload": Built(
+        lambda side: {"tenant": str(side.tenant), "name": "menu.md", "text": "Hay sopa."},
+        ids=("tenant",),
+        control="changes",
+    ),
+    "app_usage": Unbuilt(),
+}
