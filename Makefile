@@ -1,6 +1,7 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit isolation prove-isolation prove demo bench bench-guard package template lock clean venv
+.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database package template \
+	lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -24,6 +25,9 @@ lint: venv ## check style, types and the direction of imports
 audit: venv ## prove that every function declares its guard
 	@.venv/bin/python scripts/audit_guards.py
 
+lint-database: venv ## ask Supabase's linter about the migrations (needs Node); PGRLS=<program> asks pgrls too
+	@.venv/bin/python scripts/lint_database.py $(if $(PGRLS),--pgrls "$(PGRLS)")
+
 isolation: venv ## attack every table and function as another tenant, and print what was tried
 	@.venv/bin/python -m tests.isolation
 
@@ -42,6 +46,9 @@ bench: venv ## time the offline world: its start, a turn, its memory
 bench-guard: venv ## measure a webhook beside two usual stacks: import, cold start, round trips, abuse
 	@.venv/bin/python bench/bench_cold_start.py
 	@.venv/bin/python bench/bench_guard.py
+
+bench-database: venv ## measure row level security, intake and knowledge search in a database of a realistic size (some minutes)
+	@.venv/bin/python bench/bench_database.py
 
 package: venv ## build the zip of every function
 	@.venv/bin/python scripts/package.py

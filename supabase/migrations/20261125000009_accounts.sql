@@ -87,7 +87,7 @@ create table public.consents (
 comment on table public.consents is
   'tenant=tenant_id personal=user_id export=contact erase=contact keep=60-months(given_at)';
 -- The latest word of a contact, or of a member, on a purpose.
-create index consents_contact on public.consents (tenant_id, contact_id, purpose, given_at desc) where contact_id is not null;
+create index consents_contact on public.consents (tenant_id, contact_id, purpose, given_at desc);
 create index consents_user on public.consents (tenant_id, user_id, purpose, given_at desc) where user_id is not null;
 create index consents_age on public.consents (given_at);
 

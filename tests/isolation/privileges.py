@@ -78,8 +78,9 @@ def assert_privileges(ground: Ground) -> None:
 
 
 def _assert_function(ground: Ground, function: Function) -> None:
-    if 'search_path=""' not in function.settings:
-        ground.find("catalog", "-", function.signature, "search_path is not pinned to nothing")
+    # Nothing but the system's own names, and the session's temporary ones after them: an empty path asks those first.
+    if "search_path=pg_catalog, pg_temp" not in function.settings:
+        ground.find("catalog", "-", function.signature, "search_path is not pinned to pg_catalog, pg_temp")
     if not function.definer:
         return
     owned_rightly = function.owner in INTERNAL or function.full_name in OWNED_BY_POSTGRES

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.isolation.actors import ATTACKERS
 from tests.isolation.database import ISOLATION, MUTANTS, PRIVILEGES, seeded_cluster
 from tests.isolation.mutants import Mutant, make_mutants
 from tests.isolation.planted import PLANTED, SOUND_RIGHTS
@@ -82,6 +83,24 @@ def test_a_function_without_its_guard_is_seen_by_calling_it(connection):
     connection.execute(row[0].replace("perform private.require_server();", ""))
     found = {(finding.probe, finding.place) for finding in probe(connection).findings}
     assert ("guard", "claim_turn") in found
+
+
+def test_a_type_of_the_session_does_not_run_with_the_rights_of_a_privileged_function(connection):
+    actor = ATTACKERS[0]
+    connection.execute(
+        "create function public.note_who() returns boolean language plpgsql as"
+        " $$ begin raise exception 'ran as %', current_user; end $$"
+    )
+    connection.execute("grant execute on function public.note_who() to public")
+    actor.become(connection)
+    connection.execute("create domain pg_temp.jsonb as pg_catalog.jsonb check (public.note_who())")
+    assert connection.execute("select private.second_factor()").fetchone() == ("none",)
+    connection.execute("select set_config('role', 'none', true)")
+    # With the empty path that seems safest, it runs.
+    connection.execute("alter function private.second_factor() set search_path = ''")
+    actor.become(connection)
+    with pytest.raises(psycopg.errors.RaiseException, match="ran as postgres"):
+        connection.execute("select private.second_factor()")
 
 
 def test_the_committed_score_is_of_the_mutants_that_there_are(connection):
