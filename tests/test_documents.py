@@ -29,9 +29,19 @@ def test_the_function_in_the_readme_is_the_one_in_the_tree():
     )
 
 
+def test_the_isolation_in_the_readme_is_the_committed_one():
+    for target, file in (("isolation", "isolation.txt"), ("prove-isolation", "isolation_mutants.txt")):
+        committed = (PROJECT / "tests" / "output" / file).read_text().splitlines()
+        [block] = [block for block in blocks() if block.startswith(f"$ make {target}\n")]
+        quoted = [line for line in block.splitlines()[1:] if line not in ("", "…")]
+        assert [line for line in quoted if line not in committed] == [], (
+            f"You are here because tests/output/{file} no longer has these lines of README.md: quote the new ones."
+        )
+
+
 def test_every_target_and_folder_that_the_readme_names_is_there():
     makefile = (PROJECT / "Makefile").read_text()
-    for target in ("dev", "test", "demo", "audit", "bench", "template", "help"):
+    for target in ("dev", "test", "demo", "audit", "bench", "template", "isolation", "help"):
         assert f"make {target}" in README
         assert f"\n{target}:" in makefile
     for line in README.splitlines():
