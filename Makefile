@@ -1,7 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database package template \
-	lock clean venv
+.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
