@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database package template lock clean venv
+.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -48,6 +48,9 @@ bench-guard: venv ## measure a webhook beside two usual stacks: import, cold sta
 
 bench-database: venv ## measure row level security, intake and knowledge search in a database of a realistic size (some minutes)
 	@.venv/bin/python bench/bench_database.py
+
+bench-privacy: venv ## measure masking on lines it was not tuned on, beside Presidio, detect-secrets and Sentry's scrubber
+	@.venv/bin/python bench/bench_privacy.py
 
 package: venv ## build the zip of every function
 	@.venv/bin/python scripts/package.py

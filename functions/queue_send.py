@@ -10,13 +10,15 @@ from shared.data import credentials, store
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
 from shared.messaging.whatsapp import SendOutcome, send_text
+from shared.privacy import logs
+from shared.privacy.pseudonyms import pseudonym
 
 log = logging.getLogger("portero")
 
 GUARD = guard(
     queue("send"),
     seconds=28.0,
-    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN"),
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN", "PSEUDONYM_KEY"),
     writes=("messages", "outbox"),
     store_down="queue",
 )
@@ -32,6 +34,9 @@ def handler(request: Request) -> Response:
     claim = store.claim_outbox(tenant, outbox, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
         return Response(body={"outcome": claim.state})
+    if claim.recipient is not None:
+        # By this support finds a customer who gives a number: docs/operations.md.
+        logs.carry(contact=pseudonym("contact", claim.recipient.phone or claim.recipient.id))
     sent = _attempt(claim, tenant, outbox, request)
     store.settle_outbox(
         tenant,

@@ -33,7 +33,7 @@ def handler(request: Request) -> Response:
     kept = inbox.keep(items, request.deadline)
     if kept.unknown_channel:
         # Answered 200 all the same: Meta would repeat it for a week, and nobody here will ever know the number.
-        log.warning("unknown channel", extra={"items": kept.unknown_channel})
+        log.warning("unknown channel", extra={"count": kept.unknown_channel})
     woken = wake_turns(kept.turns, hashlib.sha256(request.raw).hexdigest(), request.deadline)
     return Response(
         body={

@@ -193,7 +193,9 @@ def _print_log(began: dict[Path, int]) -> None:
     lines.sort(key=lambda line: str(json.loads(line).get("time")))
     print("\nThe log, as an operator sees it (the last lines of three functions):\n")
     for line in lines[-8:]:
-        print(f"   {line}")
+        # But for the names of the metrics, which are for CloudWatch.
+        shown = {name: value for name, value in json.loads(line).items() if name != "_aws"}
+        print(f"   {json.dumps(shown)}")
     personal = [LUIS.phone, ANA.phone, BIA.user_id, *(words for _, words in CONVERSATION)]
     leaks = [line for line in lines if any(value and value in line for value in personal)]
     print(f"\n{len(lines)} lines, {len(leaks)} with a customer's number, id or words.")

@@ -50,6 +50,7 @@ class Keys:
     model: str = field(default_factory=lambda: _random_key("sk-local-"))
     queue: str = field(default_factory=_random_key)
     cron: str = field(default_factory=_random_key)
+    pseudonym: str = field(default_factory=_random_key)
     owner_password: str = field(default_factory=_random_key)
     signing_key_pem: str = field(default_factory=_signing_key, repr=False)
 
@@ -86,6 +87,7 @@ class Plan:
             "AI_API_KEY": self.keys.model,
             "QUEUE_KEY": self.keys.queue,
             "CRON_SECRET": self.keys.cron,
+            "PSEUDONYM_KEY": self.keys.pseudonym,
         }
         parameters = {name: json.dumps([{"value": value, "expires": None}]) for name, value in lists.items()}
         parameters["CRON_TRIGGER"] = self.keys.cron

@@ -14,7 +14,11 @@ class Setting(StrEnum):
 
     STAGE = "STAGE"
     PARAMETER_PREFIX = "PARAMETER_PREFIX"
+    # The commit that is deployed, for error reports.
+    RELEASE = "RELEASE"
     LOG_LEVEL = "LOG_LEVEL"
+    # The share of calls, from 0 to 1, whose INFO lines are kept whole; all of them unless set.
+    LOG_SAMPLE = "LOG_SAMPLE"
     SENTRY_DSN = "SENTRY_DSN"
     SUPABASE_URL = "SUPABASE_URL"
     SUPABASE_PUBLISHABLE_KEY = "SUPABASE_PUBLISHABLE_KEY"
@@ -66,6 +70,7 @@ class Secret(StrEnum):
     AI_API_KEY = "AI_API_KEY"
     QUEUE_KEY = "QUEUE_KEY"
     CRON_SECRET = "CRON_SECRET"
+    PSEUDONYM_KEY = "PSEUDONYM_KEY"
 
 
 def read(setting: Setting) -> str:

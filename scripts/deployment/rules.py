@@ -279,7 +279,7 @@ def functions_run_what_was_packaged(deployment: Deployment) -> Iterator[str]:
 
 
 def faults_raise_an_alarm(deployment: Deployment) -> Iterator[str]:
-    """Each function's errors, the API's 5xx, each webhook's refusals; and each alarm tells somebody."""
+    """Each function's errors, the API's 5xx, refusals of webhooks and crons; and each alarm tells somebody."""
     for name, alarm in deployment.properties_of("CloudWatch::Alarm").items():
         if not any(target(action) in deployment.of_type("SNS::Topic") for action in alarm.get("AlarmActions", [])):
             yield f"{name} tells nobody"
@@ -290,14 +290,16 @@ def faults_raise_an_alarm(deployment: Deployment) -> Iterator[str]:
     for api in deployment.of_type("ApiGatewayV2::Api"):
         if ("5xx", api) not in watched:
             yield f"{api} has no alarm for its 5xx answers"
-    counted = {
-        deployment.resources[target(found["LogGroupName"])]["Properties"]["LogGroupName"]
-        for found in deployment.properties_of("Logs::MetricFilter").values()
-        if "$.refusal" in found["FilterPattern"] and (found["MetricTransformations"][0]["MetricName"], "") in watched
-    }
-    for function, properties in deployment.functions().items():
-        if function.startswith("webhook_") and f"/aws/lambda/{properties['FunctionName']}" not in counted:
-            yield f"{function} has no alarm for its refusals"
+    counted = deployment.counted()
+    for function in deployment.functions():
+        wanted = {("refusals", "function", function), ("calls", "function", function)}
+        if function.startswith("webhook_") and not wanted <= counted:
+            yield f"{function} has no alarm for the share of its calls that are refused"
+    if (
+        any(guard.kind == "cron" for guard in deployment.guards.values())
+        and ("refusals", "guard", "cron") not in counted
+    ):
+        yield "no alarm tells of refused cron calls"
 
 
 def stores_are_closed_and_encrypted(deployment: Deployment) -> Iterator[str]:

@@ -88,7 +88,24 @@ class Deployment:
         return {
             (alarm["MetricName"], target(dimension["Value"]), alarm["Threshold"])
             for alarm in self.properties_of("CloudWatch::Alarm").values()
+            if "MetricName" in alarm
             for dimension in alarm.get("Dimensions") or [{"Value": None}]
+        }
+
+    def counted(self) -> set[tuple[str, str, str]]:
+        """Which of our own metrics (shared/metrics.py) the alarms look at: metric, dimension, its value."""
+        alarms = self.properties_of("CloudWatch::Alarm").values()
+        inside = [
+            query["MetricStat"]["Metric"]
+            for alarm in alarms
+            for query in alarm.get("Metrics", [])
+            if "MetricStat" in query
+        ]
+        return {
+            (metric["MetricName"], dimension["Name"], dimension["Value"])
+            for metric in [*alarms, *inside]
+            if metric.get("Namespace") == f"{self.service}/{self.stage}"
+            for dimension in metric.get("Dimensions", [])
         }
 
 

@@ -166,17 +166,25 @@ def _errors_alarm(name: Name) -> str:
 
 
 def _refusals(name: Name) -> str:
+    metrics = "\n".join(_watched(metric, name) for metric in ("refusals", "calls"))
+    cause = "Either somebody forges, or the provider's secret is stale."
     return f"""\
-{name.title}Refusals:
-  Type: AWS::Logs::MetricFilter
-  Properties:
-    LogGroupName: !Ref {name.logical}LogGroup
-    FilterPattern: '{{ $.refusal = "*" }}'
-    MetricTransformations:
-      - {{MetricNamespace: "portero/${{sls:stage}}", MetricName: {name}_refusals, MetricValue: "1", DefaultValue: 0}}
 {name.title}RefusalsAlarm:
   Type: AWS::CloudWatch::Alarm
   Properties:
     <<: *refusals
-    AlarmDescription: Many calls of {name} were refused. Either somebody forges, or the provider's secret is stale.
-    MetricName: {name}_refusals"""
+    AlarmDescription: A fifth of the calls of {name} were refused. {cause}
+    Metrics:
+{metrics}
+      - *refused_share"""
+
+
+def _watched(metric: str, name: Name) -> str:
+    dimensions = f"[{{Name: function, Value: {name}}}]"
+    return f"""\
+      - Id: {metric}
+        ReturnData: false
+        MetricStat:
+          Metric: {{Namespace: "portero/${{sls:stage}}", MetricName: {metric}, Dimensions: {dimensions}}}
+          Period: 300
+          Stat: Sum"""

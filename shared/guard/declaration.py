@@ -2,7 +2,10 @@
 
 Order of a call: size, method, (preflight), secrets, signature or token, rate, then the function's body. Every refusal
 has a name in the log and the same short answer for the caller; an unexpected fault is logged masked, reported, and
-answered 500 without its text.
+answered 500 without its text. What must fail for Lambda's sake raises an error that names no more than the problem:
+the runtime prints it past every logger, and sends it to the caller, to failure queues and to X-Ray.
+
+Every call ends in one line with its outcome, its duration and its numbers (shared/metrics.py).
 """
 
 import functools
@@ -19,7 +22,8 @@ from shared.guard.language import preferred
 from shared.guard.request import Caller, HttpCall, Request, arrival_of, read_http
 from shared.guard.response import Response, cors_headers, preflight, render, render_problem
 from shared.guard.verify.queue import verify_record
-from shared.privacy import logs, monitoring
+from shared.metrics import Call
+from shared.privacy import logs, monitoring, scrub
 from shared.settings import Secret, Setting, read
 
 Body = Callable[[Request], Response]
@@ -29,8 +33,6 @@ Handler = Callable[[dict[str, Any], Any], Any]
 MARGIN_SECONDS = 0.3
 # With less than this a record is not begun: it would be cut in the middle of its effect.
 MINIMUM_SECONDS = 1.0
-
-log = logging.getLogger("portero")
 
 
 class Guard:
@@ -65,22 +67,36 @@ class Guard:
     def __call__(self, body: Body) -> Handler:
         """Guard `body`; the result is the handler that Lambda calls."""
         function = body.__module__.rpartition(".")[2]
+        guard = type(self.kind).__name__.lower()
         if function.partition("_")[0] not in self.kind.prefixes:
-            raise TypeError(f"{function}: its prefix does not go with guard {type(self.kind).__name__.lower()}")
+            raise TypeError(f"{function}: its prefix does not go with guard {guard}")
 
         @functools.wraps(body)
         def handler(event: dict[str, Any], context: Any) -> Any:
             logs.configure()
             started = clock.now()
-            with logs.carrying(request_id=str(getattr(context, "aws_request_id", "")), function=function):
-                deadline = Deadline(self._seconds_left(context))
-                if isinstance(self.kind, Queue):
-                    return self._answer_records(function, body, event, self.kind, started, deadline)
-                if isinstance(self.kind, Cron) and "requestContext" not in event:
-                    return self._answer_schedule(function, body, event, self.kind, started, deadline)
-                return self._answer_http(function, body, event, started, deadline)
+            with logs.carrying(request_id=str(getattr(context, "aws_request_id", "")), function=function, guard=guard):
+                try:
+                    return self._answer(function, body, event, context, started)
+                except _Failed as failed:
+                    told = str(failed)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as error:
+                    _log_fault(error, started)
+                    told = "fault"
+                # Out here the first error is no longer a part of this one, not even as its context.
+                raise RuntimeError(scrub(told))
 
         return handler
+
+    def _answer(self, function: str, body: Body, event: dict[str, Any], context: Any, started: float) -> Any:
+        deadline = Deadline(self._seconds_left(context))
+        if isinstance(self.kind, Queue):
+            return self._answer_records(function, body, event, self.kind, started, deadline)
+        if isinstance(self.kind, Cron) and "requestContext" not in event:
+            return self._answer_schedule(function, body, event, self.kind, started, deadline)
+        return self._answer_http(function, body, event, started, deadline)
 
     def _seconds_left(self, context: Any) -> float:
         left: float = context.get_remaining_time_in_millis() / 1000
@@ -100,14 +116,18 @@ class Guard:
                 if call.method == "OPTIONS":
                     return preflight(call.origin, self.methods)
             response = self._admitted(function, body, call, arrival_of(event, now), deadline)
-            log.info("answered", extra={"status": response.status, "duration_ms": _milliseconds_since(now)})
-            return render(response, extra)
+            answer = render(response, extra)
         except Problem as problem:
             _log_problem(problem, now)
             return render_problem(problem, extra)
         except Exception as error:
-            _log_fault(error)
+            _log_fault(error, now)
             return render_problem(Problem("fault", 500), extra)
+        counted = Call("answered", _milliseconds_since(now))
+        logs.calls.info(
+            "answered", extra={"status": response.status, "duration_ms": counted.duration_ms, "call": counted}
+        )
+        return answer
 
     def _admitted(self, function: str, body: Body, call: HttpCall, now: float, deadline: Deadline) -> Response:
         if call.method not in self.methods:
@@ -139,15 +159,13 @@ class Guard:
             self._prepare()
             caller = kind.admit_event(event.get("authorization"))
             response = body(Request(function, caller, now, deadline))
-            log.info("ran", extra={**response.body, "duration_ms": _milliseconds_since(now)})
-            return response.body
         except Problem as problem:
             _log_problem(problem, now)
-            # Raised again without its cause, so that the scheduler retries and the runtime prints nothing of ours.
-            raise RuntimeError(problem.name) from None
-        except Exception as error:
-            _log_fault(error)
-            raise RuntimeError("fault") from None
+            # So that the scheduler retries.
+            raise _Failed(problem.name) from None
+        known, counted = _known(response.body), Call("ran", _milliseconds_since(now))
+        logs.calls.info("ran", extra={**known, "duration_ms": counted.duration_ms, "call": counted})
+        return response.body
 
     def _answer_records(
         self, function: str, body: Body, event: dict[str, Any], kind: Queue, now: float, deadline: Deadline
@@ -161,48 +179,75 @@ class Guard:
         except Problem as problem:
             _log_problem(problem, now)
             # Every record comes back later.
-            raise RuntimeError(problem.name) from None
+            raise _Failed(problem.name) from None
         for record in event.get("Records", []):
             group = record.get("attributes", {}).get("MessageGroupId", "")
             if deadline.remaining() < MINIMUM_SECONDS:
                 stopped.add(group)
-            if group in stopped or not self._settled(function, body, record, kind, arn, now, deadline):
+            if group in stopped or not self._settled(function, body, record, kind, arn, deadline):
                 stopped.add(group)
                 failures.append({"itemIdentifier": record["messageId"]})
         return {"batchItemFailures": failures}
 
+    # What a record's lines carry ends with it.
+    @logs.carrying()
     def _settled(
-        self, function: str, body: Body, record: dict[str, Any], kind: Queue, arn: str, now: float, deadline: Deadline
+        self, function: str, body: Body, record: dict[str, Any], kind: Queue, arn: str, deadline: Deadline
     ) -> bool:
-        started = clock.now()
+        started, age = clock.now(), None
         try:
+            age = _queue_age(record, started)
             ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))
-            with logs.carrying(**ids):
-                request = Request(function, Caller(kind="queue"), started, deadline, ids=ids)
-                response = body(request)
-                log.info("settled", extra={**response.body, "duration_ms": _milliseconds_since(started)})
-            return True
+            logs.carry(**ids)
+            response = body(Request(function, Caller(kind="queue"), started, deadline, ids=ids))
+            outcome = str(response.body.get("outcome", "settled"))
         except Problem as problem:
-            _log_problem(problem, started)
+            _log_problem(problem, started, age)
+            return False
         except Exception as error:
-            _log_fault(error)
-        return False
+            _log_fault(error, started, age)
+            return False
+        known, counted = _known(response.body), Call(outcome, _milliseconds_since(started), queue_age_ms=age)
+        logs.calls.info("settled", extra={**known, "duration_ms": counted.duration_ms, "call": counted})
+        return True
+
+
+class _Failed(Exception):
+    """Ends an invocation whose event must come again; its text is the name of the problem, which is in the log."""
 
 
 def _milliseconds_since(moment: float) -> int:
     return round((clock.now() - moment) * 1000)
 
 
-def _log_problem(problem: Problem, since: float) -> None:
-    level = logging.WARNING if problem.status < 500 else logging.ERROR
-    name = "refusal" if isinstance(problem, Refused) else "problem"
-    log.log(
-        level,
-        "refused" if isinstance(problem, Refused) else "failed",
-        extra={name: problem.name, "status": problem.status, "duration_ms": _milliseconds_since(since)},
+def _queue_age(record: dict[str, Any], now: float) -> int | None:
+    """How long a record has waited, in milliseconds, by the time at which SQS got it."""
+    sent = record.get("attributes", {}).get("SentTimestamp", "")
+    return max(0, round(now * 1000) - int(sent)) if isinstance(sent, str) and sent.isdecimal() else None
+
+
+def _known(answered: dict[str, Any]) -> dict[str, Any]:
+    """What a function answered, to our own log: outcomes and counts. Names that a record has are nothing to log by."""
+    return {name: value for name, value in answered.items() if name not in logs.RESERVED}
+
+
+def _log_problem(problem: Problem, since: float, queue_age_ms: int | None = None) -> None:
+    refused = isinstance(problem, Refused)
+    milliseconds = _milliseconds_since(since)
+    call = Call("refused" if refused else "failed", milliseconds, problem.name if refused else "", queue_age_ms)
+    logs.calls.log(
+        logging.WARNING if problem.status < 500 else logging.ERROR,
+        "refused" if refused else "failed",
+        extra={
+            "refusal" if refused else "problem": problem.name,
+            "status": problem.status,
+            "duration_ms": milliseconds,
+            "call": call,
+        },
     )
 
 
-def _log_fault(error: Exception) -> None:
-    log.error("fault", exc_info=error)
+def _log_fault(error: BaseException, since: float, queue_age_ms: int | None = None) -> None:
+    call = Call("fault", _milliseconds_since(since), queue_age_ms=queue_age_ms)
+    logs.calls.error("fault", exc_info=error, extra={"call": call})
     monitoring.report(error)

