@@ -106,7 +106,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=2_000_000)
     parser.add_argument("--chunks", type=int, default=100_000)
     arguments = parser.parse_args()
-    with temporary_cluster() as cluster:
+    with temporary_cluster(on_disk=True) as cluster:
         with psycopg.connect(cluster.dsn()) as connection:
             bootstrap(connection)
         with psycopg.connect(cluster.dsn("postgres")) as connection:

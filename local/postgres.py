@@ -32,6 +32,8 @@ VERSIONS = ("16", "18")
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 LOG_LINES = 15
+# A container has 64 MB there, which is none.
+MEMORY_BYTES = 2 * 1024**3
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -266,14 +268,26 @@ def free_port() -> int:
         return port
 
 
+def memory_folder() -> Path | None:
+    """A folder in memory with room for tests' databases, or None.
+
+    A database is some 400 small files, and they are copied there in a twentieth of the time.
+    """
+    folder = Path("/dev/shm")
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) and shutil.disk_usage(folder).free > MEMORY_BYTES:
+        return folder
+    return None
+
+
 @contextlib.contextmanager
-def temporary_cluster(version: str | None = None) -> Iterator[Cluster]:
+def temporary_cluster(version: str | None = None, *, on_disk: bool = False) -> Iterator[Cluster]:
     """A started, empty cluster for tests on a free port; it and all its files are gone at the end.
 
-    The version is 16 unless PORTERO_POSTGRES_VERSION says 18: production runs 17, so both neighbours must do.
+    In memory where there is room, unless `on_disk`. The version is 16 unless PORTERO_POSTGRES_VERSION says 18: production
+    runs 17, so both neighbours must do.
     """
     version = version or os.environ.get("PORTERO_POSTGRES_VERSION", "16")
-    folder = Path(tempfile.mkdtemp(prefix="portero-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="portero-postgres-", dir=None if on_disk else memory_folder()))
     folder.chmod(0o711)
     cluster = Cluster(folder, free_port(), token_urlsafe(24), version)
     try:
