@@ -283,8 +283,8 @@ def memory_folder() -> Path | None:
 def temporary_cluster(version: str | None = None, *, on_disk: bool = False) -> Iterator[Cluster]:
     """A started, empty cluster for tests on a free port; it and all its files are gone at the end.
 
-    In memory where there is room, unless `on_disk`. The version is 16 unless PORTERO_POSTGRES_VERSION says 18: production
-    runs 17, so both neighbours must do.
+    In memory where there is room, unless `on_disk`. The version is 16 unless PORTERO_POSTGRES_VERSION says 18:
+    production runs 17, so both neighbours must do.
     """
     version = version or os.environ.get("PORTERO_POSTGRES_VERSION", "16")
     folder = Path(tempfile.mkdtemp(prefix="portero-postgres-", dir=None if on_disk else memory_folder()))
