@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from local.postgres import free_port
+from local.runtime import Invocation
 from local.serve import serve
 from local.world import World
 from shared.privacy import monitoring
@@ -35,9 +36,11 @@ class Sinks:
     reports: list[bytes] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
-    def invoke(self, function: str, event: dict[str, Any]) -> None:
+    def invoke(self, function: str, event: dict[str, Any]) -> Invocation:
         """Run a function and keep what Lambda would hand on: its answer, or its error with message and trace."""
-        self.said.append(repr(self.world.invoke(function, event)))
+        invocation = self.world.invoke(function, event)
+        self.said.append(repr(invocation))
+        return invocation
 
     def leaks(self) -> list[str]:
         """`<sink>: <canary>` for everything that must not be there; and the sinks begin anew."""

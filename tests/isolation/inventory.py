@@ -16,7 +16,7 @@ where n.nspname = any (%s) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by 2, 3
 """
 COLUMNS = """
-select a.attrelid::int, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> ''
+select a.attrelid::int, a.attname, format_type(a.atttypid, a.atttypmod)
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any (%s) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by a.attrelid, a.attnum
@@ -86,8 +86,6 @@ class Relation:
     options: tuple[str, ...]
     owner: str
     columns: dict[str, str]
-    generated: frozenset[str]
-    not_null: frozenset[str]
     foreign_keys: tuple[ForeignKey, ...]
     unique_indexes: tuple[UniqueIndex, ...]
 
@@ -156,9 +154,9 @@ class Inventory:
 def take_inventory(connection: psycopg.Connection, focus: str = "") -> Inventory:
     """Read the catalog, the relation or function called `focus` first. The connection is a superuser's."""
     schemas = [list(EXPOSED)]
-    columns: dict[int, list[tuple[str, str, bool, bool]]] = {}
-    for oid, *column in connection.execute(COLUMNS, schemas):
-        columns.setdefault(oid, []).append(tuple(column))  # type: ignore[arg-type]
+    columns: dict[int, dict[str, str]] = {}
+    for oid, name, kind in connection.execute(COLUMNS, schemas):
+        columns.setdefault(oid, {})[name] = kind
     keys: dict[int, list[ForeignKey]] = {}
     for oid, name, parent, own, theirs in connection.execute(FOREIGN_KEYS, schemas):
         keys.setdefault(oid, []).append(ForeignKey(name, parent.removeprefix("public."), tuple(own), tuple(theirs)))
@@ -175,9 +173,7 @@ def take_inventory(connection: psycopg.Connection, focus: str = "") -> Inventory
             forced,
             tuple(options),
             owner,
-            {column[0]: column[1] for column in columns.get(oid, [])},
-            frozenset(column[0] for column in columns.get(oid, []) if column[3]),
-            frozenset(column[0] for column in columns.get(oid, []) if column[2]),
+            columns.get(oid, {}),
             tuple(keys.get(oid, [])),
             tuple(indexes.get(oid, [])),
         )
