@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy package template lock clean venv
+.PHONY: help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -51,6 +51,12 @@ bench-database: venv ## measure row level security, intake and knowledge search 
 
 bench-privacy: venv ## measure masking on lines it was not tuned on, beside Presidio, detect-secrets and Sentry's scrubber
 	@.venv/bin/python bench/bench_privacy.py
+
+bench-admission: venv ## race 512 workers at one budget, by our script and by others; time the script
+	@.venv/bin/python bench/bench_admission.py
+
+prove-admission: venv ## 2,000 random histories of the admission script beside a model of it (some minutes)
+	@PORTERO_EXAMPLES=2000 .venv/bin/python -m pytest -q tests/shared/abuse
 
 package: venv ## build the zip of every function
 	@.venv/bin/python scripts/package.py

@@ -1,14 +1,17 @@
 """The console calls when an owner tries the assistant.
 
-Nothing is written and nobody is messaged. The answer comes from the business's knowledge, read with the owner's own
-rights, and names the files it was taken from.
+Nobody is messaged, and nothing is written but what it used. The answer comes from the business's knowledge, read with
+the owner's own rights, and names the files it was taken from.
 """
 
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.assistant.answer import answer
+from shared.abuse.admission import Account, Denied, Want, admit
+from shared.abuse.person_books import PersonBooks
+from shared.abuse.rate_limit import fields
+from shared.assistant.answer import Turn, answer
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.guard import Request, Response, guard, jwt
@@ -20,8 +23,9 @@ GUARD = guard(
     seconds=25.0,
     rate=20,
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
-    writes=(),
-    store_down="refuse",
+    consumes=("ai", "embedding"),
+    writes=("usage_ledger",),
+    store_down="degrade",
 )
 
 
@@ -36,22 +40,26 @@ class Question(BaseModel):
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Read the business, answer."""
+    """Read the business, be admitted, answer."""
     question = request.body(Question)
     tenant = str(question.tenant)
     store = UserStore(request.caller.token, request.deadline)
     facts = TenantFacts.model_validate(store.tenant(tenant))
-    said = answer(
-        facts,
-        [],
-        [question.text],
-        lambda vector, limit: store.search_knowledge(tenant, vector, limit),
-        request.deadline,
-    )
+    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
+    turn = Turn.of(facts, [], [question.text])
+    want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
+    grant = admit(request, account, want)
+    if isinstance(grant, Denied):
+        raise grant.problem()
+    with grant:
+        said = answer(
+            turn, lambda vector, limit: store.search_knowledge(tenant, vector, limit), grant, request.deadline
+        )
     return Response(
+        headers=fields(grant.policies),
         body={
             "answer": facts.hand_off_sentence if said.hand_off else said.text,
             "hand_off": said.hand_off,
             "sources": said.sources,
-        }
+        },
     )

@@ -12,9 +12,11 @@ from shared.messaging.wake import wake_sends
 GUARD = guard(
     queue("reply"),
     seconds=55.0,
-    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY"),
-    writes=("conversations", "inbox", "messages", "outbox"),
-    store_down="queue",
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
+    consumes=("ai", "embedding"),
+    rates=(("contact", 12, 60), ("tenant", 240, 60)),
+    writes=("conversations", "inbox", "messages", "outbox", "usage_ledger", "usage_alerts"),
+    store_down="degrade",
 )
 
 # Longer than the function may run, so that a claim ends only when its worker is gone.
@@ -29,7 +31,7 @@ def handler(request: Request) -> Response:
     if turn.state != "claimed":
         # busy: its messages have no outcome yet, so cron_recover brings the turn back.
         return Response(body={"outcome": turn.state})
-    decision = decide(tenant, turn, request.deadline)
+    decision = decide(tenant, turn, request)
     outbox = store.settle_turn(
         tenant,
         conversation,

@@ -1,15 +1,17 @@
 """The send queue calls with a row of the outbox.
 
-One worker claims the row and makes one attempt. What came of it is written down; an attempt without an answer is not
-repeated, since the provider's status will tell.
+One worker claims the row and, if the budget admits it, makes one attempt. What came of it is written down; an attempt
+without an answer is not repeated, since the provider's status will tell.
 """
 
 import logging
 
+from shared.abuse.admission import Account, Denied, Grant, Want, admit
+from shared.abuse.server_books import ServerBooks
 from shared.data import credentials, store
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
-from shared.messaging.whatsapp import SendOutcome, send_text
+from shared.messaging.whatsapp import PROVIDER, SendOutcome, credential_of, send_text
 from shared.privacy import logs
 from shared.privacy.pseudonyms import pseudonym
 
@@ -18,18 +20,21 @@ log = logging.getLogger("portero")
 GUARD = guard(
     queue("send"),
     seconds=28.0,
-    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN", "PSEUDONYM_KEY"),
-    writes=("messages", "outbox"),
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN", "PSEUDONYM_KEY", "UPSTASH_REDIS_REST_TOKEN"),
+    consumes=("send",),
+    writes=("messages", "outbox", "usage_ledger", "usage_alerts"),
     store_down="queue",
 )
 
 CLAIM_SECONDS = 60
 UNREADABLE_DELAY = 300
+LONGEST_DELAY = 86_400
+SPENT_DELAY = 3600
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, look at the 24 h window, open the number's own token, send, settle."""
+    """Claim, look at the 24 h window, open the number's own token, be admitted, send, settle."""
     tenant, outbox = request.ids["tenant"], request.ids["outbox"]
     claim = store.claim_outbox(tenant, outbox, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
@@ -63,4 +68,25 @@ def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Reques
             # Never the platform's token instead: it is somebody else's account. The row waits, and an alarm looks here.
             log.error("credential unreadable", extra={"problem": problem.name})
             return SendOutcome("later", error="credential_unreadable", delay=UNREADABLE_DELAY)
-    return send_text(claim.channel_id, token, claim.recipient, claim.text, outbox, request.deadline)
+    grant = _admit(claim, tenant, request)
+    if isinstance(grant, Denied):
+        # Nothing is lost: the row stays in the outbox and is tried again.
+        delay = min(LONGEST_DELAY, grant.retry_after or SPENT_DELAY)
+        return SendOutcome("later", error=f"denied_{grant.reason}", delay=delay)
+    with grant:
+        return send_text(claim.channel_id, token, claim.recipient, claim.text, outbox, grant, request.deadline)
+
+
+def _admit(claim: store.OutboxClaim, tenant: str, request: Request) -> Grant | Denied:
+    """One message; the provider's health and that of this number's own credential are kept apart."""
+    assert claim.budget is not None
+    account = Account(claim.budget, ServerBooks(tenant, request.deadline))
+    want = Want(
+        "meta",
+        {"sends": (1, 1)},
+        contact=claim.contact,
+        channel=claim.channel_row,
+        breakers=(PROVIDER,),
+        own_breakers=(credential_of(claim.channel_id),),
+    )
+    return admit(request, account, want)

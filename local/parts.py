@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from local import environment
@@ -74,23 +75,27 @@ def run_aws(plan: Plan) -> None:
 
 
 def run_simulators(plan: Plan) -> None:
-    """Upstash, Meta and the model in one process."""
-    from local import meta, model, upstash
+    """Upstash, Meta and the model in one process, with a Redis beside it that outlives a stop, as the database does."""
+    from local import meta, model, redis_server, upstash
     from local.serve import run
 
     webhook_url = f"{plan.url('gateway')}/webhook/meta"
-    run(
-        {
-            plan.ports["upstash"]: upstash.application(plan.keys.upstash, os.environ.get("REDIS_URL")),
-            plan.ports["meta"]: meta.application(
-                [plan.keys.meta_access_token],
-                plan.keys.meta_app_secret,
-                webhook_url,
-                numbers=meta.demo_numbers(plan.keys.meta_channel_token),
-            ),
-            plan.ports["model"]: model.application(plan.keys.model),
-        }
-    )
+    with ExitStack() as stack:
+        redis_url = os.environ.get("REDIS_URL")
+        if not redis_url:
+            redis_url = stack.enter_context(redis_server.running(STATE / "redis", persistent=True)).url
+        run(
+            {
+                plan.ports["upstash"]: upstash.application(plan.keys.upstash, redis_url),
+                plan.ports["meta"]: meta.application(
+                    [plan.keys.meta_access_token],
+                    plan.keys.meta_app_secret,
+                    webhook_url,
+                    numbers=meta.demo_numbers(plan.keys.meta_channel_token),
+                ),
+                plan.ports["model"]: model.application(plan.keys.model),
+            }
+        )
 
 
 def run_gateway(plan: Plan) -> None:

@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from local import aws, environment, gateway, meta, model, payloads, upstash
+from local import aws, environment, gateway, meta, model, payloads, redis_server, upstash
 from local.aws import Cloud
 from local.in_process import InProcess
 from local.migrations import migrate
@@ -61,7 +61,12 @@ class World:
         return self.cluster.dsn(role, self.database)
 
     def leave_seeded_database(self) -> None:
-        """Close what the seed left open, since a database that is copied must be nobody's."""
+        """Close what the seed left open, since a database that is copied must be nobody's.
+
+        What the seed used was counted by a Redis that every reset forgets, so the budgets were never opened either.
+        """
+        self.database = SEEDED
+        self._forget_usage()
         self.database = "postgres"
         self.rows("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", SEEDED)
 
@@ -78,6 +83,24 @@ class World:
             self.client.post(f"{self.plan.url(part)}/_local/reset").raise_for_status()
         self.redis("FLUSHALL")
         self._start_environments_anew()
+
+    def forget_rates(self) -> None:
+        """Rates are for people, and a test asks more often; what was used stays counted."""
+        for key in self.redis("KEYS", "rate:*"):
+            self.redis("DEL", key)
+        for key in self.redis("KEYS", "portero:t:*"):
+            fields = self.redis("HKEYS", key) if self.redis("TYPE", key) == "hash" else []
+            if rates := [field for field in fields if field.startswith("r:")]:
+                self.redis("HDEL", key, *rates)
+        for name, module in sys.modules.items():
+            if name.partition(".")[0] == "functions" and hasattr(module, "GUARD"):
+                module.GUARD.forget_rate()
+
+    def _forget_usage(self) -> None:
+        self.redis("FLUSHALL")
+        self.rows("delete from usage_ledger")
+        self.rows("delete from tenant_budgets")
+        self.rows("update provider_budgets set epoch = 0, token = null, opens_at = null")
 
     def _start_environments_anew(self) -> None:
         """Functions keep rates, secrets and data keys in their process; a fresh world has fresh processes."""
@@ -208,9 +231,10 @@ def _serve_parts(stack: ExitStack, world: World) -> None:
     plan, keys = world.plan, world.plan.keys
     supabase_keys = SupabaseKeys(keys.publishable, keys.secret, keys.signing_key_pem)
     webhook = f"{plan.url('gateway')}/webhook/meta"
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="portero-redis-")))
     applications = {
         "supabase": application(world.dsn, supabase_keys, plan.url("supabase"), local=True),
-        "upstash": upstash.application(keys.upstash),
+        "upstash": upstash.application(keys.upstash, stack.enter_context(redis_server.running(folder)).url),
         "meta": meta.application(
             [keys.meta_access_token],
             keys.meta_app_secret,

@@ -23,8 +23,18 @@ TITLES = {
 }
 
 
+# draft-ietf-httpapi-ratelimit-headers-11, 5: types for who has used up what there was.
+TYPES = "https://iana.org/assignments/http-problem-types#"
+
+
 class Problem(Exception):
-    """Ends a request with a status. `detail` is for the caller and must not tell the cause of a refused check."""
+    """Ends a request with a status. `detail` is for the caller and must not tell the cause of a refused check.
+
+    `type_name` is one of the registered problem types, `violated` the names of the limits that said no.
+    """
+
+    type_name = ""
+    violated: tuple[str, ...] = ()
 
     def __init__(self, name: str, status: int, detail: str = "", retry_after: int | None = None) -> None:
         super().__init__(name)
@@ -35,14 +45,27 @@ class Problem(Exception):
 
     def body(self) -> dict[str, object]:
         """The problem document as a JSON object."""
-        document: dict[str, object] = {"type": "about:blank", "title": TITLES[self.status], "status": self.status}
+        kind = f"{TYPES}{self.type_name}" if self.type_name else "about:blank"
+        document: dict[str, object] = {"type": kind, "title": TITLES[self.status], "status": self.status}
         if self.detail:
             document["detail"] = self.detail
+        if self.violated:
+            document["violated-policies"] = list(self.violated)
         return document
 
 
 class Refused(Problem):
     """A guard said no."""
+
+
+class RateExceeded(Refused):
+    """Too many calls: `retry_after` whole seconds until the next one is free."""
+
+    type_name = "quota-exceeded"
+
+    def __init__(self, retry_after: int, violated: tuple[str, ...] = ("calls",)) -> None:
+        super().__init__("rate", 429, retry_after=retry_after)
+        self.violated = violated
 
 
 class NotBuilt(Problem):

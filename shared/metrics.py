@@ -6,6 +6,9 @@ The specification: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitorin
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,7 +21,7 @@ OUTCOMES = frozenset(
     {
         *("answered", "ran", "settled", "refused", "failed", "fault"),
         # of a turn
-        *("replied", "merged", "handed_to_person", "unsupported"),
+        *("replied", "merged", "handed_to_person", "over_budget", "unsupported"),
         # of an attempt to send
         *("sent", "unconfirmed", "later"),
         # of a claim that was not to be had
@@ -27,6 +30,79 @@ OUTCOMES = frozenset(
 )
 
 _COUNT, _MILLISECONDS = "Count", "Milliseconds"
+
+
+class _Notes:
+    """What an admission has to say of the running call."""
+
+    def __init__(self) -> None:
+        self.denial = ""
+        self.counts: dict[str, int] = {}
+        self.breakers: list[str] = []
+
+
+_notes: ContextVar[_Notes | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[None]:
+    """Within the block what is noted belongs to the next Call that is counted in it."""
+    mark = _notes.set(_Notes())
+    try:
+        yield
+    finally:
+        _notes.reset(mark)
+
+
+def note_denial(reason: str) -> None:
+    """An admission was denied, for one of the reasons of shared/abuse/admission.py."""
+    if notes := _notes.get():
+        notes.denial = reason
+
+
+def note_overdraft(amount: int) -> None:
+    """More was used than was held: so many units."""
+    _count("overdraft", amount)
+
+
+def note_unsettled() -> None:
+    """A hold's end could not be told to the store, or to the ledger."""
+    _count("unsettled", 1)
+
+
+def note_alert(policy: str, level: int) -> None:
+    """A budget has reached 80 or 100 per cent of its limit."""
+    _count("budgets_spent" if level >= 100 else "budgets_near", 1)
+
+
+def note_drift(amount: int) -> None:
+    """Store and ledger differ by so many units."""
+    _count("budget_drift", amount)
+
+
+def note_breaker(dependency: str, event: str) -> None:
+    """A breaker has "opened" or "closed"."""
+    if notes := _notes.get():
+        notes.breakers.append(f"{dependency} {event}")
+    _count(f"breakers_{event}", 1)
+
+
+def _count(name: str, amount: int) -> None:
+    if amount and (notes := _notes.get()):
+        notes.counts[name] = notes.counts.get(name, 0) + amount
+
+
+def noted() -> dict[str, Any]:
+    """What was noted, as members of the call's line."""
+    notes = _notes.get()
+    if notes is None:
+        return {}
+    members: dict[str, Any] = dict(notes.counts)
+    if notes.denial:
+        members |= {"denial": notes.denial, "denials": 1}
+    if notes.breakers:
+        members["breakers"] = ", ".join(notes.breakers)
+    return members
 
 
 class Call(NamedTuple):
@@ -52,16 +128,18 @@ class Call(NamedTuple):
             members["refusal"] = self.refusal
         if self.queue_age_ms is not None:
             members["queue_age_ms"] = self.queue_age_ms
-        return members
+        return members | noted()
 
     def metadata(self, milliseconds: int) -> str:
         """The value of the line's `_aws`, as JSON. `milliseconds` since the epoch: when it happened."""
-        directives = _directives(read_optional(Setting.STAGE), bool(self.refusal), self.queue_age_ms is not None)
+        counts = tuple(name for name, value in noted().items() if isinstance(value, int))
+        stage = read_optional(Setting.STAGE)
+        directives = _directives(stage, bool(self.refusal), self.queue_age_ms is not None, counts)
         return f'{{"Timestamp": {milliseconds}, "CloudWatchMetrics": {directives}}}'
 
 
 @cache
-def _directives(stage: str, refused: bool, queued: bool) -> str:
+def _directives(stage: str, refused: bool, queued: bool, counts: tuple[str, ...] = ()) -> str:
     """Which members are metrics, by which dimensions. The same for nearly all calls, so it is written out once."""
     metrics = {"calls": _COUNT, "refusals": _COUNT, "duration_ms": _MILLISECONDS}
     if queued:
@@ -70,6 +148,10 @@ def _directives(stage: str, refused: bool, queued: bool) -> str:
     directives.append(_directive(stage, [["function", "outcome"]], {"calls": _COUNT}))
     if refused:
         directives.append(_directive(stage, [["function", "refusal"]], {"refusals": _COUNT}))
+    if "denials" in counts:
+        directives.append(_directive(stage, [["function", "denial"]], {"denials": _COUNT}))
+    if others := [name for name in counts if name != "denials"]:
+        directives.append(_directive(stage, [["function"], []], dict.fromkeys(others, _COUNT)))
     return json.dumps(directives)
 
 

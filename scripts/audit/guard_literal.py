@@ -179,7 +179,8 @@ def _check_secrets(declared: Declared, facts: Facts) -> Iterator[Finding]:
         if name not in facts.secrets:
             yield Finding(file, line, "secret-unknown", f"take out {name}, or add it to Secret in shared/settings.py")
     needed = [*SECRETS_OF_KIND.get(declared.kind, ()), *SECRETS_OF_SCHEME.get(declared.argument, ())]
-    if _is_count(declared.arguments.get("rate", 0)) and declared.arguments.get("rate", 0):
+    rate = declared.arguments.get("rate", 0)
+    if (_is_count(rate) and rate) or declared.arguments.get("consumes"):
         needed.append(RATE_SECRET)
     if declared.kind == "jwt" and declared.options.get("legacy"):
         needed.append(LEGACY_SECRET)

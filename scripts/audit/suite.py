@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from scripts.audit import waivers
+from scripts.audit.consumption import Imports, check_consumption, check_rooms
 from scripts.audit.declared import KIND_OF, Declared
 from scripts.audit.deployment import check_deployment
 from scripts.audit.facts import Facts
@@ -49,6 +50,10 @@ def audit(project: Path, today: date) -> Audit:
         if function is not None:
             functions.append(function)
     names = {path.stem for path in paths}
+    imports = Imports(facts)
+    findings += check_rooms(facts, imports)
+    for function in functions:
+        findings += check_consumption(function, trees[function.name], imports)
     findings += check_deployment(template, names, functions, facts, trees)
     findings += check_witnesses(project, names, {name for name, tree in trees.items() if not is_built(tree)})
     if not names:

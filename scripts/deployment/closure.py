@@ -30,6 +30,7 @@ class Guard:
     secrets: tuple[str, ...]
     rate: int
     methods: tuple[str, ...]
+    consumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ LAZY = (
     LazyEdge("shared.guard.schemes", "shared.guard.verify.mercadopago", live=_signed_by("mercadopago")),
     LazyEdge("shared.guard.schemes", "shared.guard.verify.paddle", live=_signed_by("paddle")),
     LazyEdge("shared.guard.kinds", "shared.guard.people", live=lambda guard: guard.kind == "jwt"),
-    LazyEdge("shared.guard.declaration", "shared.abuse.shared_rate", live=lambda guard: guard.rate > 0),
+    # A function that consumes has its rate in its admission.
+    LazyEdge(
+        "shared.guard.declaration", "shared.abuse.shared_rate", live=lambda guard: guard.rate > 0 and not guard.consumes
+    ),
     # Whoever reaches these opens credentials, though not at every call.
     LazyEdge("shared.data.encryption", "cryptography", live=lambda guard: True),
     LazyEdge("shared.cloud.key_management", "cryptography", live=lambda guard: True),
@@ -222,6 +226,7 @@ def read_guard(path: Path) -> Guard:
                     tuple(_literal(path, fields["secrets"])) if "secrets" in fields else (),
                     _literal(path, fields["rate"]) if "rate" in fields else 0,
                     tuple(_literal(path, fields["methods"])) if "methods" in fields else (),
+                    tuple(_literal(path, fields["consumes"])) if "consumes" in fields else (),
                 )
     raise ClosureError(f"functions/{path.name} declares no GUARD = guard(<kind>(...), ...)")
 

@@ -1,8 +1,10 @@
 """The model, behind any endpoint that speaks the OpenAI API (chat completions and embeddings).
 
 One attempt, bounded by the caller's deadline; a retry would be another charge, so only the caller may decide on one.
+Nothing is asked without a grant that pays for the dearest answer it can bring, and the grant hears what came of it.
 """
 
+import time
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -10,6 +12,9 @@ from typing import Any
 
 import httpx
 
+from shared.abuse.admission import Grant, Outcome
+from shared.abuse.prices import TOKENS_OF_TOOLS, answer_tokens_for, cost, tokens_at_most
+from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
 from shared.cloud.parameters import current
 from shared.data.storable import repaired
@@ -20,10 +25,16 @@ DIMENSIONS = 512
 MAXIMUM_SECONDS = 20.0
 MAXIMUM_TOKENS = 400
 EMBEDDINGS_PER_CALL = 64
+# A call that takes longer than this counts as slow to the breaker.
+SLOW_SECONDS = 10.0
 
 
 class ModelFailed(Unavailable):
-    """The model did not answer, or not in a form that can be used."""
+    """The model did not answer, or not in a form that can be used. `passes`: another attempt may fare better."""
+
+    def __init__(self, name: str, passes: bool = False) -> None:
+        super().__init__(name)
+        self.passes = passes
 
 
 @dataclass(frozen=True)
@@ -45,19 +56,36 @@ _HAND_OFF = {
 }
 
 
-def complete(messages: list[dict[str, str]], deadline: Deadline) -> ModelAnswer:
-    """The model's answer to a prompt. Raises ModelFailed."""
-    answer = _post(
-        "/chat/completions",
-        {
-            "model": read(Setting.AI_MODEL),
-            "messages": messages,
-            "max_tokens": MAXIMUM_TOKENS,
-            "temperature": 0.2,
-            "tools": [_HAND_OFF],
-        },
-        deadline,
-    )
+def embedding_breaker() -> str:
+    """The name of the breaker for embeddings."""
+    return f"embedding:{read(Setting.EMBEDDING_MODEL)}"
+
+
+def chat_breaker() -> str:
+    """The name of the breaker for answers."""
+    return f"chat:{read(Setting.AI_MODEL)}"
+
+
+def complete(messages: list[dict[str, str]], grant: Grant, deadline: Deadline) -> ModelAnswer:
+    """The model's answer to a prompt, no longer than the grant pays for. Raises ModelFailed."""
+    model = read(Setting.AI_MODEL)
+    prompt = tokens_at_most([message["content"] for message in messages]) + TOKENS_OF_TOOLS
+    paid = answer_tokens_for(model, grant.left("ai_microdollars"), prompt)
+    longest = min(MAXIMUM_TOKENS, paid, grant.left("ai_tokens") - prompt)
+    if longest < 1:
+        raise ModelFailed("model_hold_too_small")
+    body = {
+        "model": model,
+        "messages": messages,
+        "max_tokens": longest,
+        "temperature": 0.2,
+        "tools": [_HAND_OFF],
+    }
+    grant.dispatch("ai_microdollars", "ai_tokens")
+    answer = _post("/chat/completions", body, chat_breaker(), ("ai_microdollars", "ai_tokens"), grant, deadline)
+    asked, said = _usage(answer, "prompt_tokens"), _usage(answer, "completion_tokens")
+    if asked is not None and said is not None:
+        grant.spend(ai_microdollars=cost(model, asked, said), ai_tokens=asked + said)
     try:
         message = answer["choices"][0]["message"]
         calls = message.get("tool_calls") or []
@@ -72,13 +100,21 @@ def complete(messages: list[dict[str, str]], deadline: Deadline) -> ModelAnswer:
     return ModelAnswer(text, hand_off=False)
 
 
-def embed(texts: list[str], deadline: Deadline) -> list[list[float]]:
+def embed(texts: list[str], grant: Grant, deadline: Deadline) -> list[list[float]]:
     """One vector of DIMENSIONS numbers for each text. Raises ModelFailed."""
+    model = read(Setting.EMBEDDING_MODEL)
     vectors: list[list[float]] = []
     for first in range(0, len(texts), EMBEDDINGS_PER_CALL):
         batch = texts[first : first + EMBEDDINGS_PER_CALL]
-        body = {"model": read(Setting.EMBEDDING_MODEL), "input": batch, "dimensions": DIMENSIONS}
-        answer = _post("/embeddings", body, deadline)
+        body = {"model": model, "input": batch, "dimensions": DIMENSIONS}
+        grant.dispatch("ai_microdollars", "embedding_tokens")
+        meters = ("ai_microdollars", "embedding_tokens")
+        answer = _post("/embeddings", body, embedding_breaker(), meters, grant, deadline)
+        tokens = _usage(answer, "prompt_tokens")
+        if tokens is None:
+            # At the dearest, and not the whole hold: the answer that this is for is still to be paid.
+            tokens = tokens_at_most(batch)
+        grant.spend(ai_microdollars=cost(model, tokens), embedding_tokens=tokens)
         try:
             found = sorted(answer["data"], key=lambda entry: int(entry["index"]))
             vectors += [[float(number) for number in entry["embedding"]] for entry in found]
@@ -92,7 +128,18 @@ def embed(texts: list[str], deadline: Deadline) -> list[list[float]]:
     return vectors
 
 
-def _post(path: str, body: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+def _usage(answer: dict[str, Any], name: str) -> int | None:
+    """Tokens, as the provider counted them; None where it does not say, and then the hold is charged in full."""
+    usage = answer.get("usage")
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _post(
+    path: str, body: dict[str, Any], dependency: str, meters: tuple[str, ...], grant: Grant, deadline: Deadline
+) -> dict[str, Any]:
+    """The provider's answer. What it refused, or never got, costs nothing; what it may have worked on is at risk."""
+    begun = time.monotonic()
     try:
         response = _connections().post(
             f"{read(Setting.AI_BASE_URL)}{path}",
@@ -100,17 +147,31 @@ def _post(path: str, body: dict[str, Any], deadline: Deadline) -> dict[str, Any]
             json=body,
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
         )
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        grant.spend(**dict.fromkeys(meters, 0))
+        grant.tell(dependency, "failure")
+        raise ModelFailed(f"model_{type(error).__name__}", passes=True) from None
     except httpx.HTTPError as error:
+        grant.tell(dependency, "failure")
         raise ModelFailed(f"model_{type(error).__name__}") from None
     if response.status_code != 200:
-        raise ModelFailed(f"model_status_{response.status_code}")
+        grant.spend(**dict.fromkeys(meters, 0))
+        grant.tell(dependency, _outcome(response.status_code), seconds_asked(response.headers, response.status_code))
+        raise ModelFailed(f"model_status_{response.status_code}", passes=response.status_code >= 500)
     try:
         answer = response.json()
     except ValueError:
-        raise ModelFailed("model_answer_malformed") from None
+        answer = None
     if not isinstance(answer, dict):
+        grant.tell(dependency, "failure")
         raise ModelFailed("model_answer_malformed")
+    grant.tell(dependency, "slow" if time.monotonic() - begun > SLOW_SECONDS else "success")
     return answer
+
+
+def _outcome(status: int) -> Outcome:
+    """What a refusal says of the provider: too many calls is no failure, nor is a request of ours that is wrong."""
+    return "failure" if status >= 500 or status in (401, 403) else "neutral"
 
 
 @cache

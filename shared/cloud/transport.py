@@ -38,10 +38,11 @@ _kept: dict[tuple[str, str], _Connection] = {}
 
 
 class Answer(NamedTuple):
-    """What came back. `body` is complete."""
+    """What came back. `body` is complete; `date` is the header of this name, as the other side's clock has it."""
 
     status: int
     body: bytes
+    date: str = ""
 
 
 @cache
@@ -50,11 +51,12 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
+def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, *, repeat: bool = True) -> Answer:
     """One request, one answer, within `seconds`.
 
     A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all
     the same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
+    Without `repeat` the caller counts the tries itself.
     Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
     """
     parts = urlsplit(url)
@@ -65,8 +67,10 @@ def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: f
     if connection is not None:
         try:
             return _exchange(connection, place, method, target, headers, body, ends)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
             connection.close()
+            if not repeat:
+                raise Unavailable(f"upstream_{type(error).__name__}") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Unavailable(f"upstream_{type(error).__name__}") from None
@@ -120,7 +124,7 @@ def _exchange(
         connection.close()
     else:
         _kept[place] = connection
-    return Answer(response.status, bytes(received))
+    return Answer(response.status, bytes(received), response.headers.get("date", ""))
 
 
 def _allow_until(connection: _Connection, ends: float) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.clock import Deadline
+from shared.data.budget_rows import BudgetFacts
 from shared.data.database import call
 from shared.data.rows import Passage, Said, TenantFacts
 
-Outcome = Literal["replied", "merged", "handed_to_person", "unsupported", "failed"]
+Outcome = Literal["replied", "merged", "handed_to_person", "over_budget", "unsupported", "failed"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
 
 
@@ -25,7 +26,10 @@ class OpenMessage(BaseModel):
 
 
 class TurnClaim(BaseModel):
-    """The answer to a claim; everything below `state` is there when it is "claimed"."""
+    """The answer to a claim; everything below `state` is there when it is "claimed".
+
+    `contact` and `channel_row` are our own ids; `budget` is what an admission needs to know.
+    """
 
     state: Literal["claimed", "busy", "nothing", "absent"]
     fence: int = 0
@@ -35,6 +39,9 @@ class TurnClaim(BaseModel):
     handled_by: Literal["assistant", "person"] = "assistant"
     last_inbound_at: datetime | None = None
     tenant: TenantFacts | None = None
+    budget: BudgetFacts | None = None
+    contact: str = ""
+    channel_row: str = ""
 
 
 class Recipient(BaseModel):
@@ -70,6 +77,9 @@ class OutboxClaim(BaseModel):
     recipient: Recipient | None = None
     window_open: bool = False
     credential: SealedCredential | None = None
+    budget: BudgetFacts | None = None
+    contact: str = ""
+    channel_row: str = ""
 
 
 class SweptTurn(BaseModel):

@@ -4,6 +4,8 @@ One pool of connections a process, one identity a request: what is shared is the
 Headers, cookies and time-outs belong to an object of the request, so that two interleaved requests share none of them.
 """
 
+from collections.abc import Mapping
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,7 @@ from postgrest import APIError, SyncPostgrestClient
 from pydantic import TypeAdapter
 
 from shared.clock import Deadline
+from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
 from shared.data.rows import Passage
 from shared.errors import Problem, Unavailable
@@ -51,6 +54,13 @@ class UserStore:
             raise row_not_found()
         return rows[0]
 
+    def require_owner(self, tenant: str, user: str) -> None:
+        """Raises Problem 404 unless the person owns the business, as `tenant` does for one that is not theirs."""
+        if not self._run(
+            self._client.from_("members").select("role").eq("tenant_id", tenant).eq("user_id", user).eq("role", "owner")
+        ):
+            raise row_not_found()
+
     def search_knowledge(self, tenant: str, embedding: list[float], limit: int) -> list[Passage]:
         """The nearest passages, nearest first."""
         arguments: Any = {"p_tenant": tenant, "p_embedding": embedding, "p_limit": limit}
@@ -70,6 +80,56 @@ class UserStore:
             "p_chunks": chunks,
         }
         return str(self._run(self._client.rpc("replace_knowledge", arguments)))
+
+    def budget_facts(self, tenant: str) -> BudgetFacts:
+        """Limits, time zone and epochs of one of the person's businesses. Raises Problem 404 as `tenant` does."""
+        return BudgetFacts.model_validate(self._run(self._client.rpc("my_budget_facts", {"p_tenant": tenant})))
+
+    def open_budget(
+        self, tenant: str, tokens: tuple[str, str], provider: str, own: Calendar, platform: Calendar
+    ) -> Opened:
+        """Open what was never opened. Raises Unavailable for what was: the server does it."""
+        arguments: Any = opening(tenant, tokens, provider, own, platform)
+        return Opened.model_validate(self._run(self._client.rpc("open_my_budget", arguments)))
+
+    def admit_usage(
+        self,
+        tenant: str,
+        hold: str,
+        provider: str,
+        function: str,
+        wants: Mapping[str, tuple[int, int]],
+        own: Calendar,
+    ) -> FallbackDecision:
+        """Admit in Postgres while the store is away, charged at once."""
+        arguments: Any = {
+            "p_tenant": tenant,
+            "p_hold": hold,
+            "p_provider": provider,
+            "p_function": function,
+            "p_wants": dict(wants),
+            "p_day": moment(own[0][0] / 1000),
+            "p_month": moment(own[1][0] / 1000),
+        }
+        return FallbackDecision.model_validate(self._run(self._client.rpc("admit_my_usage", arguments)))
+
+    def usage_by_day(self, tenant: str, first: date, last: date) -> list[dict[str, Any]]:
+        """An owner's view of the ledger; nothing for anybody else. Both days are included."""
+        arguments: Any = {"p_tenant": tenant, "p_from": first.isoformat(), "p_to": last.isoformat()}
+        rows: list[dict[str, Any]] = self._run(self._client.rpc("usage_by_day", arguments))
+        return rows
+
+    def usage_alerts(self, tenant: str, first: date) -> list[dict[str, Any]]:
+        """Limits that were nearly or wholly reached in windows that began on `first` or later, newest first."""
+        rows: list[dict[str, Any]] = self._run(
+            self._client.from_("usage_alerts")
+            .select("policy,window_start,level,raised_at")
+            .eq("tenant_id", tenant)
+            .gte("window_start", datetime.combine(first, datetime.min.time()).isoformat())
+            .order("raised_at", desc=True)
+            .limit(100)
+        )
+        return rows
 
     def _run(self, query: Any) -> Any:
         """Within the request's deadline. Raises Problem or Unavailable."""

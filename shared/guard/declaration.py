@@ -13,10 +13,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from shared import clock
+from shared import clock, metrics
+from shared.abuse.allowance import Allowance
+from shared.abuse.local_rate import LocalRate
 from shared.clock import Deadline
 from shared.cloud import parameters
-from shared.errors import Problem, Refused
+from shared.errors import Problem, RateExceeded, Refused
 from shared.guard.kinds import Cron, Kind, Queue
 from shared.guard.language import preferred
 from shared.guard.request import Caller, HttpCall, Request, arrival_of, read_http
@@ -33,6 +35,7 @@ Handler = Callable[[dict[str, Any], Any], Any]
 MARGIN_SECONDS = 0.3
 # With less than this a record is not begun: it would be cut in the middle of its effect.
 MINIMUM_SECONDS = 1.0
+RATE_SECONDS = 60
 
 
 class Guard:
@@ -40,7 +43,11 @@ class Guard:
 
     `methods` as HTTP names them; `body_limit` in bytes; `seconds` the function's own deadline; `secrets` the names it
     may read; `rate` (calls a minute for one user) needs the shared store; `writes` what it changes; `store_down` what
-    it does when a store is away: "refuse" (503), "degrade" or "queue".
+    it does when a store is away: "refuse" (503), "degrade" (admit in Postgres) or "queue" (later).
+
+    `consumes` names what it may use up of "ai", "embedding", "file" and "send", and `rates` how often it may, as
+    (scope, calls, seconds) of one "tenant", "contact" or "member" each: an admission (shared/abuse/admission.py) takes
+    these, the budgets and the rate in one step, so a function that consumes asks the shared store only there.
     """
 
     def __init__(
@@ -54,6 +61,8 @@ class Guard:
         methods: tuple[str, ...] = (),
         body_limit: int = 0,
         rate: int = 0,
+        consumes: tuple[str, ...] = (),
+        rates: tuple[tuple[str, int, int], ...] = (),
     ) -> None:
         self.kind = kind
         self.seconds = seconds
@@ -63,6 +72,15 @@ class Guard:
         self.methods = methods
         self.body_limit = body_limit
         self.rate = rate
+        self.consumes = consumes
+        self.rates = (*rates, ("member", rate, RATE_SECONDS)) if rate and consumes else rates
+        # Before a consuming call has reached its admission it has read the database: so often in one environment.
+        self._own_rate = LocalRate(rate, RATE_SECONDS) if rate and consumes else None
+
+    def forget_rate(self) -> None:
+        """Count calls anew, as a fresh environment does."""
+        if self._own_rate is not None:
+            self._own_rate.forget()
 
     def __call__(self, body: Body) -> Handler:
         """Guard `body`; the result is the handler that Lambda calls."""
@@ -75,7 +93,8 @@ class Guard:
         def handler(event: dict[str, Any], context: Any) -> Any:
             logs.configure()
             started = clock.now()
-            with logs.carrying(request_id=str(getattr(context, "aws_request_id", "")), function=function, guard=guard):
+            request_id = str(getattr(context, "aws_request_id", ""))
+            with metrics.noting(), logs.carrying(request_id=request_id, function=function, guard=guard):
                 try:
                     return self._answer(function, body, event, context, started)
                 except _Failed as failed:
@@ -140,17 +159,28 @@ class Guard:
         query = {name: values[0] for name, values in call.query.items()}
         raw = call.body if self.kind.signs_body else b""
         language = preferred(call.header("accept-language"))
-        return body(Request(function, caller, now, deadline, raw=raw, query=query, language=language))
+        allowance = self._allowance(function)
+        return body(
+            Request(function, caller, now, deadline, raw=raw, query=query, language=language, allowance=allowance)
+        )
+
+    def _allowance(self, function: str) -> Allowance:
+        return Allowance(function, self.consumes, self.rates, self.store_down)
 
     def _keep_rate(self, function: str, caller: Caller, deadline: Deadline) -> None:
         if not self.rate:
+            return
+        if self._own_rate is not None:
+            wait_here = self._own_rate.wait(caller.user, clock.now())
+            if wait_here:
+                raise RateExceeded(wait_here)
             return
         # Imported here: the Redis client is for functions that have a shared rate.
         from shared.abuse.shared_rate import wait
 
         seconds = wait(f"rate:{function}:{caller.user}", self.rate, 60, deadline)
         if seconds:
-            raise Refused("rate", 429, retry_after=seconds)
+            raise RateExceeded(seconds)
 
     def _answer_schedule(
         self, function: str, body: Body, event: dict[str, Any], kind: Cron, now: float, deadline: Deadline
@@ -158,7 +188,7 @@ class Guard:
         try:
             self._prepare()
             caller = kind.admit_event(event.get("authorization"))
-            response = body(Request(function, caller, now, deadline))
+            response = body(Request(function, caller, now, deadline, allowance=self._allowance(function)))
         except Problem as problem:
             _log_problem(problem, now)
             # So that the scheduler retries.
@@ -189,8 +219,9 @@ class Guard:
                 failures.append({"itemIdentifier": record["messageId"]})
         return {"batchItemFailures": failures}
 
-    # What a record's lines carry ends with it.
+    # What a record's lines carry, and what is noted of it, ends with it.
     @logs.carrying()
+    @metrics.noting()
     def _settled(
         self, function: str, body: Body, record: dict[str, Any], kind: Queue, arn: str, deadline: Deadline
     ) -> bool:
@@ -199,7 +230,8 @@ class Guard:
             age = _queue_age(record, started)
             ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))
             logs.carry(**ids)
-            response = body(Request(function, Caller(kind="queue"), started, deadline, ids=ids))
+            allowance = self._allowance(function)
+            response = body(Request(function, Caller(kind="queue"), started, deadline, ids=ids, allowance=allowance))
             outcome = str(response.body.get("outcome", "settled"))
         except Problem as problem:
             _log_problem(problem, started, age)

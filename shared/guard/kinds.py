@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from shared.abuse.local_rate import LocalRate
 from shared.cloud.parameters import live
-from shared.errors import Refused
+from shared.errors import RateExceeded, Refused
 from shared.guard.request import Caller, HttpCall
 from shared.guard.response import Response
 from shared.guard.rotation import count_old
@@ -113,7 +113,7 @@ class Public(Kind):
         """Within the rate, everybody."""
         wait = self._limit.wait(call.source_ip, now)
         if wait:
-            raise Refused("rate", 429, retry_after=wait)
+            raise RateExceeded(wait)
         return Caller(kind="public")
 
 

@@ -5,6 +5,7 @@ import binascii
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import parse_qs
 
+from shared.abuse.allowance import Allowance
 from shared.clock import Deadline
 from shared.data.storable import is_storable
 from shared.errors import Problem, Refused
@@ -51,7 +52,8 @@ class Request(NamedTuple):
 
     `raw` are the bytes that passed the guard, empty where a scheme does not sign the body; `query` the first value of
     each query field (unsigned, unless in `caller.facts`); `ids` what a queue's envelope carries; `now` the time of
-    arrival in seconds since the epoch; `language` the one of ours that a browser asks for ("es", "pt", "en").
+    arrival in seconds since the epoch; `language` the one of ours that a browser asks for ("es", "pt", "en");
+    `allowance` what the guard says the call may consume.
     """
 
     function: str
@@ -62,6 +64,7 @@ class Request(NamedTuple):
     query: dict[str, str] = {}  # noqa: RUF012 (never written to)
     ids: dict[str, str] = {}  # noqa: RUF012 (never written to)
     language: str = ""
+    allowance: Allowance = Allowance("")
 
     def json(self) -> Any:
         """The body as strict JSON. Raises Problem (400) when it is not."""

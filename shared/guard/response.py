@@ -18,12 +18,16 @@ SECURITY_HEADERS = {
 
 
 class Response(NamedTuple):
-    """What a function answers: a JSON object, unless `text` (text/plain) or `html` is given."""
+    """What a function answers: a JSON object, unless `text` (text/plain) or `html` is given.
+
+    `headers` by lower-case name; the security headers stay as they are.
+    """
 
     status: int = 200
     body: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     text: str | None = None
     html: str | None = None
+    headers: dict[str, str] = {}  # noqa: RUF012 (never written to)
 
 
 def render(response: Response, extra: dict[str, str]) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def render(response: Response, extra: dict[str, str]) -> dict[str, Any]:
         content_type, body = "application/json", json.dumps(response.body, ensure_ascii=False)
     return {
         "statusCode": response.status,
-        "headers": {"content-type": content_type, **SECURITY_HEADERS, **extra},
+        "headers": {"content-type": content_type, **response.headers, **SECURITY_HEADERS, **extra},
         "body": body,
         "isBase64Encoded": False,
     }
@@ -60,6 +64,7 @@ def cors_headers(origin: str) -> dict[str, str]:
     headers = {"vary": "Origin"}
     if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):
         headers["access-control-allow-origin"] = origin
+        headers["access-control-expose-headers"] = "ratelimit, ratelimit-policy, retry-after"
     return headers
 
 

@@ -4,17 +4,26 @@ import logging
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.assistant.answer import answer
+from shared.abuse.admission import Account, Denied, Want, admit
+from shared.abuse.allowance import Asking
+from shared.abuse.retries import RetryBudget, pause
+from shared.abuse.server_books import ServerBooks
+from shared.assistant.answer import Answer, Turn, answer
 from shared.assistant.model import ModelFailed
-from shared.clock import Deadline
 from shared.data import store
 from shared.data.store import Outcome, TurnClaim
+from shared.errors import Unavailable
 
 log = logging.getLogger("portero")
 
 # What the assistant reads; what needs no answer; everything else goes to a person.
 READABLE = frozenset({"text", "button", "interactive"})
 SILENT = frozenset({"reaction", "edit", "revoke", "system"})
+ATTEMPTS = 2
+# With less than this left an answer is not begun anew.
+ANSWER_SECONDS = 15.0
+
+retry_budget = RetryBudget()
 
 
 @dataclass(frozen=True)
@@ -32,41 +41,76 @@ class Decision:
         return next(reversed(self.outcomes.values()))
 
 
-def decide(tenant_id: str, turn: TurnClaim, deadline: Deadline) -> Decision:
+def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     """Pass the gates in order, then answer. Raises Unavailable when the turn should be tried again later."""
-    assert turn.tenant is not None
-    if turn.channel != "whatsapp":
-        return Decision(_all(turn, "unsupported"))
-    if turn.handled_by == "person":
-        return Decision(_all(turn, "handed_to_person"))
-    if all(message.kind in SILENT for message in turn.messages):
-        return Decision(_all(turn, "unsupported"))
-    readable = [message for message in turn.messages if message.kind in READABLE and message.text.strip()]
+    assert claim.tenant is not None
+    if claim.channel != "whatsapp":
+        return Decision(_all(claim, "unsupported"))
+    if claim.handled_by == "person":
+        return Decision(_all(claim, "handed_to_person"))
+    if all(message.kind in SILENT for message in claim.messages):
+        return Decision(_all(claim, "unsupported"))
+    readable = [message.text for message in claim.messages if message.kind in READABLE and message.text.strip()]
     if not readable:
-        return _hand_off(turn)
+        return _hand_off(claim)
     try:
-        said = answer(
-            turn.tenant,
-            turn.history,
-            [message.text for message in readable],
-            lambda vector, limit: store.search_knowledge(tenant_id, vector, limit, deadline),
-            deadline,
-        )
+        said = _answer(tenant_id, claim, Turn.of(claim.tenant, claim.history, readable), request)
     except ModelFailed as problem:
         log.warning("model failed", extra={"problem": problem.name})
-        return _hand_off(turn)
+        return _hand_off(claim)
+    if isinstance(said, Denied):
+        return _denied(claim, said)
     if said.hand_off:
-        return _hand_off(turn)
-    outcomes: dict[str, Outcome] = dict.fromkeys([message.inbox_id for message in turn.messages], "merged")
-    outcomes[turn.messages[-1].inbox_id] = "replied"
+        return _hand_off(claim)
+    outcomes: dict[str, Outcome] = dict.fromkeys([message.inbox_id for message in claim.messages], "merged")
+    outcomes[claim.messages[-1].inbox_id] = "replied"
     return Decision(outcomes, said.text, said.sources)
 
 
-def _hand_off(turn: TurnClaim) -> Decision:
+def _answer(tenant_id: str, claim: TurnClaim, turn: Turn, request: Asking) -> Answer | Denied:
+    """One hold for each attempt, since each may be charged; a second attempt only for what may pass."""
+    assert claim.budget is not None
+    account = Account(claim.budget, ServerBooks(tenant_id, request.deadline))
+    want = Want("model", turn.meters(), contact=claim.contact, channel=claim.channel_row, breakers=turn.breakers())
+    for attempt in range(ATTEMPTS):
+        grant = admit(request, account, want)
+        if isinstance(grant, Denied):
+            return grant
+        try:
+            with grant:
+                said = answer(
+                    turn,
+                    lambda vector, limit: store.search_knowledge(tenant_id, vector, limit, request.deadline),
+                    grant,
+                    request.deadline,
+                )
+        except ModelFailed as problem:
+            is_last = attempt + 1 == ATTEMPTS
+            if is_last or not (problem.passes and retry_budget.failed()):
+                raise
+            if not pause(attempt, request.deadline, ANSWER_SECONDS):
+                raise
+        else:
+            retry_budget.succeeded()
+            return said
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _denied(claim: TurnClaim, denied: Denied) -> Decision:
+    """The customer hears the business's own sentence, once, rather than nothing; what passes soon is tried again."""
+    log.warning("turn denied", extra={"denial": denied.reason, "policy": denied.policy})
+    if denied.reason == "breaker_open":
+        return _hand_off(claim)
+    if denied.passes:
+        raise Unavailable(f"denied_{denied.reason}", denied.retry_after or 5)
+    return _hand_off(claim, "handed_to_person" if denied.reason == "stopped" else "over_budget")
+
+
+def _hand_off(claim: TurnClaim, outcome: Outcome = "handed_to_person") -> Decision:
     """The business's own sentence, once, and a person from then on."""
-    assert turn.tenant is not None
-    return Decision(_all(turn, "handed_to_person"), turn.tenant.hand_off_sentence, handled_by="person")
+    assert claim.tenant is not None
+    return Decision(_all(claim, outcome), claim.tenant.hand_off_sentence, handled_by="person")
 
 
-def _all(turn: TurnClaim, outcome: Outcome) -> dict[str, Outcome]:
-    return {message.inbox_id: outcome for message in turn.messages}
+def _all(claim: TurnClaim, outcome: Outcome) -> dict[str, Outcome]:
+    return {message.inbox_id: outcome for message in claim.messages}

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import httpx
 
+from shared.abuse.admission import Grant
+from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
 from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
@@ -24,6 +26,18 @@ _LATER = {
     1: 10, 2: 10, 131000: 10, 131016: 30, 131057: 60, 133004: 60, 135000: 30,
 }  # fmt: skip
 TRANSIENT_DELAY = 15
+# The whole application is asked to wait, not one number or one pair of numbers.
+_EVERYBODY = frozenset({4, 80007})
+# The number's access token is expired, revoked or of somebody else.
+_CREDENTIAL = frozenset({0, 10, 190, 200, 131005})
+
+# The names of the breakers: Meta's API, and the credential of one number.
+PROVIDER = "send"
+
+
+def credential_of(number: str) -> str:
+    """The name of the breaker for one number's access token."""
+    return f"send:{number}"
 
 
 @dataclass(frozen=True)
@@ -37,11 +51,18 @@ class SendOutcome:
 
 
 def send_text(
-    number: str, token: Sensitive | None, recipient: Recipient, text: str, outbox: str, deadline: Deadline
+    number: str,
+    token: Sensitive | None,
+    recipient: Recipient,
+    text: str,
+    outbox: str,
+    grant: Grant,
+    deadline: Deadline,
 ) -> SendOutcome:
     """One attempt to send `text` from the number with id `number`. Never raises for what the provider does.
 
-    `token` is the number's own access token, None where the platform's serves.
+    `token` is the number's own access token, None where the platform's serves. `grant` pays for one message, and hears
+    whether it was sent and how the provider did.
     """
     address: dict[str, str] = {"to": recipient.phone} if recipient.phone else {"recipient": recipient.id}
     message = {
@@ -52,6 +73,7 @@ def send_text(
         "text": {"body": text, "preview_url": False},
         "biz_opaque_callback_data": outbox,
     }
+    grant.dispatch("sends")
     try:
         response = _connections().post(
             f"{read(Setting.META_GRAPH_URL)}/{number}/messages",
@@ -60,10 +82,33 @@ def send_text(
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
         )
     except (httpx.ConnectError, httpx.ConnectTimeout):
+        grant.spend(sends=0)
+        grant.tell(PROVIDER, "failure")
         return SendOutcome("later", error="provider_unreachable", delay=TRANSIENT_DELAY)
     except httpx.HTTPError as error:
+        grant.tell(PROVIDER, "failure")
         return SendOutcome("unconfirmed", error=f"provider_{type(error).__name__}")
-    return _outcome(response)
+    sent = _outcome(response)
+    _tell(grant, number, response, sent)
+    return sent
+
+
+def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome) -> None:
+    """A message that Meta has not taken costs nothing; whose fault a refusal is decides which breaker hears of it."""
+    if sent.result in ("later", "failed"):
+        grant.spend(sends=0)
+    elif sent.result == "sent":
+        grant.spend(sends=1)
+    code = int(sent.error) if sent.error and sent.error.isdecimal() else None
+    if code in _CREDENTIAL or response.status_code in (401, 403):
+        grant.tell(credential_of(number), "failure")
+    elif code in _EVERYBODY or (code is None and response.status_code == 429):
+        grant.tell(PROVIDER, "neutral", seconds_asked(response.headers, 429))
+    elif response.status_code >= 500:
+        grant.tell(PROVIDER, "failure")
+    else:
+        grant.tell(PROVIDER, "success")
+        grant.tell(credential_of(number), "success")
 
 
 def _outcome(response: httpx.Response) -> SendOutcome:

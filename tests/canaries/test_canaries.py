@@ -152,6 +152,7 @@ def test_a_customers_whole_way_leaves_nothing(world, sinks):
     assert seen_in(json.dumps(world.rows("select body from messages"), default=str))
     world.settle()
     world.schedules.fire("cron_recover")
+    world.schedules.fire("cron_budgets")
     world.schedules.fire("cron_retention")
     assert world.sent(), "nobody was answered: the way was not gone to its end"
     assert sinks.leaks() == []

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from tests.isolation.seed import EMBEDDING, LONG_AGO
+from tests.isolation.seed import EMBEDDING, LONG_AGO, NOW
 from tests.isolation.sides import Side
 
 Arguments = dict[str, Any]
@@ -40,8 +40,41 @@ def _tenant(side: Side, **rest: Any) -> Arguments:
     return {"p_tenant": side.tenant, **rest}
 
 
+# Made at random by whoever asks, so that it is nobody's.
+HOLD = "eeeeeeee-0000-4000-8000-000000000001"
+
+
+def _opening(side: Side) -> Arguments:
+    """The token is the one that opened the budget, so that a person may send it again."""
+    return {
+        "p_tenant_token": side.text("token"),
+        "p_provider": "meta",
+        "p_provider_token": None,
+        "p_day": LONG_AGO,
+        "p_month": LONG_AGO,
+        "p_platform_day": LONG_AGO,
+        "p_platform_month": LONG_AGO,
+    }
+
+
 # Called with the server's secret key.
 SERVER_CALLS: dict[str, Call] = {
+    "admit_usage": Call(
+        lambda s: _tenant(
+            s,
+            p_hold=HOLD,
+            p_seconds=60,
+            p_provider="meta",
+            p_function="queue_send",
+            p_scopes=Jsonb({"contact": str(s.id(30)), "channel": str(s.id(20))}),
+            p_wants=Jsonb({"sends": [1, 1]}),
+            p_day=NOW,
+            p_month=NOW,
+        ),
+        "changes",
+    ),
+    "budget_facts": Call(lambda s: _tenant(s), "shows"),
+    "budget_sums": Call(lambda s: _tenant(s, p_day=LONG_AGO, p_month=LONG_AGO), "answers"),
     "claim_outbox": Call(lambda s: _tenant(s, p_outbox=s.id(80), p_seconds=60), "changes"),
     "claim_turn": Call(lambda s: _tenant(s, p_conversation=s.id(40), p_seconds=60), "changes"),
     "connect_channel": Call(
@@ -57,6 +90,7 @@ SERVER_CALLS: dict[str, Call] = {
     "credentials": Call(lambda s: _tenant(s), "shows"),
     "deletion_status": Call(lambda s: {"p_code": f"{0:032x}"}, "answers"),
     "drop_tenant_keys": Call(lambda s: _tenant(s, p_below=2), "changes"),
+    "expire_usage_holds": Call(lambda s: {}, "changes"),
     "keep_billing_event": Call(
         lambda s: {
             "p_provider": "paddle",
@@ -80,7 +114,39 @@ SERVER_CALLS: dict[str, Call] = {
     ),
     "keep_inbox": Call(lambda s: {"p_items": Jsonb([_item(s)])}, "changes"),
     "keep_tenant_key": Call(lambda s: _tenant(s, p_version=3, p_wrapped_key=s.text("third wrapped key")), "changes"),
+    "open_budget": Call(lambda s: _tenant(s, **_opening(s) | {"p_tenant_token": s.text("new token")}), "changes"),
+    "platform_counters": Call(
+        lambda s: {
+            "p_provider": "meta",
+            "p_limits": Jsonb({"platform.day.sends": 5}),
+            "p_day": LONG_AGO,
+            "p_month": LONG_AGO,
+        },
+        "answers",
+    ),
     "prune": Call(lambda s: {"p_limit": 100}, "changes"),
+    "record_usage": Call(
+        lambda s: _tenant(
+            s,
+            p_rows=Jsonb(
+                [
+                    {
+                        "hold_id": HOLD,
+                        "provider": "meta",
+                        "function": "queue_send",
+                        "channel_id": str(s.id(20)),
+                        "contact_id": str(s.id(30)),
+                        "sends": 1,
+                        "epoch": 3,
+                        "seq": 9,
+                        "admitted_at": NOW,
+                    }
+                ]
+            ),
+            p_alerts=Jsonb([{"policy": "tenant.day.sends", "window_start": NOW, "level": 100}]),
+        ),
+        "changes",
+    ),
     "reencrypt_credential": Call(
         lambda s: _tenant(
             s,
@@ -114,6 +180,7 @@ SERVER_CALLS: dict[str, Call] = {
         ),
         "changes",
     ),
+    "settle_usage": Call(lambda s: _tenant(s, p_hold=s.id(142), p_used=Jsonb({"sends": 1})), "changes"),
     "sweep": Call(lambda s: {"p_seconds": 0}, "shows"),
     "tenant_keys": Call(lambda s: _tenant(s), "shows"),
     "tenants_with_keys": Call(lambda s: {"p_after": None, "p_limit": 100}, "shows"),
@@ -121,6 +188,21 @@ SERVER_CALLS: dict[str, Call] = {
 
 # Called by a signed-in person; row level security decides.
 MEMBER_CALLS: dict[str, Call] = {
+    "admit_my_usage": Call(
+        lambda s: _tenant(
+            s,
+            p_hold=HOLD,
+            p_provider="model",
+            p_function="ai_chat",
+            p_wants=Jsonb({"ai_tokens": [1, 1]}),
+            p_day=NOW,
+            p_month=NOW,
+        ),
+        "changes",
+    ),
+    "my_budget_facts": Call(lambda s: _tenant(s), "shows"),
+    "open_my_budget": Call(lambda s: _tenant(s, **_opening(s)), "answers"),
+    "usage_by_day": Call(lambda s: _tenant(s, p_from="2000-01-01", p_to="2001-01-02"), "shows"),
     "replace_knowledge": Call(
         lambda s: _tenant(
             s,
@@ -139,9 +221,11 @@ MEMBER_CALLS: dict[str, Call] = {
 # Look across tenants by design and answer with ids only, or with what belongs to no tenant.
 ACROSS_TENANTS = {
     "deletion_status",
+    "expire_usage_holds",
     "keep_billing_event",
     "keep_deletion_request",
     "keep_inbox",
+    "platform_counters",
     "prune",
     "routes_of",
     "sweep",

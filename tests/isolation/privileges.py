@@ -16,7 +16,10 @@ ROLES = (*API, *INTERNAL)
 OWNED_BY_POSTGRES = {
     "private.second_factor": "Supabase Auth keeps its factors behind row level security without a policy",
 }
-GUARD = re.compile(r"\s*(declare\b.*?)?begin\s+perform private\.require_server\(\);", re.DOTALL)
+# The server's guard, or, for what a member may call, the member's.
+GUARD = re.compile(
+    r"\s*(declare\b.*?)?begin\s+perform private\.(require_server\(\)|require_member\(p_tenant\));", re.DOTALL
+)
 
 # Verbs that row level security does not cover, and that nobody here needs.
 UNCOVERED = """

@@ -3,13 +3,20 @@
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.isolation.actors import INTAKE, RETENTION, SERVER, SWEEP, Actor, person
+from tests.isolation.actors import INTAKE, RETENTION, SERVER, SERVICE, SWEEP, Actor, person
 from tests.isolation.ground import Ground, insertion, relation_name
 from tests.isolation.inventory import Relation
 from tests.isolation.sides import ATTACKER
+from tests.isolation.tables import SERVICE_READS
 
 SCOPES = {
-    SWEEP: {"inbox": "outcome is null", "outbox": "state = 'pending'", "tenant_keys": "true"},
+    SWEEP: {
+        "inbox": "outcome is null",
+        "outbox": "state = 'pending'",
+        "tenant_keys": "true",
+        "usage_ledger": "true",
+        "usage_holds": "expires_at < now()",
+    },
     INTAKE: {"channels": "true", "billing_events": "true", "deletion_requests": "true"},
 }
 # Retention sees what is older than the table's comment says and, in these, done with.
@@ -29,6 +36,15 @@ def probe_scopes(ground: Ground) -> None:
             _probe(ground, Actor(role, role, SERVER), table, expected)
             if expected is not None:
                 _probe_stranger(ground, Actor(f"{role}, called by a person", role, person(ATTACKER.owner)), table)
+    _probe_service(ground)
+
+
+def _probe_service(ground: Ground) -> None:
+    """What the service reads in every tenant it reads for a caller: called by nobody it sees nothing."""
+    actor = Actor(f"{SERVICE}, called by nobody", SERVICE, {})
+    for table in ground.inventory.tables:
+        if table.name in SERVICE_READS:
+            _probe_stranger(ground, actor, table)
 
 
 def _expected(role: str, table: Relation) -> str | None:

@@ -17,6 +17,15 @@ Row = dict[str, Any]
 
 NOW, LONG_AGO = "2026-11-25T12:00:00+00:00", "2001-01-01T00:00:00+00:00"
 LATER = "2099-01-01T00:00:00+00:00"
+USED = {
+    "provider": "meta",
+    "ai_microdollars": 5,
+    "ai_tokens": 6,
+    "embedding_tokens": 7,
+    "files": 1,
+    "file_bytes": 9,
+    "sends": 2,
+}
 EMBEDDING = "[" + ",".join(["0.04"] * 512) + "]"
 
 
@@ -27,6 +36,10 @@ def seed(connection: psycopg.Connection) -> None:
     connection.execute("insert into auth.users (id, email) values (%s, %s)", [OUTSIDER, "outsider@example.com"])
     connection.execute(
         "delete from public.tenants t using public.members m where m.tenant_id = t.id and m.user_id = %s", [OUTSIDER]
+    )
+    # They are there from the first migration on; opened, so that no person may open them.
+    connection.execute(
+        "update public.provider_budgets set epoch = 1, token = 'canary-none token', opens_at = %s", [LONG_AGO]
     )
     for table, row in nobodys_rows():
         insert(connection, table, row)
@@ -66,7 +79,8 @@ def seed_people(connection: psycopg.Connection, side: Side) -> None:
 
 def nobodys_rows() -> Iterator[tuple[str, Row]]:
     """Rows of tables that have no tenant; young and settled ones, open ones, and old ones."""
-    yield "plans", {"id": "starter", "name": "canary-none plan", "limits": Jsonb({"ai": 1000}), "created_at": NOW}
+    limits = Jsonb({"tenant.day.sends": 1000})
+    yield "plans", {"id": "starter", "name": "canary-none plan", "limits": limits, "created_at": NOW, "version": 1}
     for number, (received_at, settled_at) in enumerate(
         [(NOW, NOW), (NOW, None), (LONG_AGO, LONG_AGO), (LONG_AGO, None)]
     ):
@@ -254,19 +268,65 @@ def _accounts(side: Side, contact: Any) -> Iterator[tuple[str, Row]]:
             "provider_id": side.text("subscription"),
             "period_ends_at": LATER,
             "updated_at": NOW,
+            "version": 1,
         },
     )
+    yield (
+        "tenant_budgets",
+        mine
+        | {
+            "limits": Jsonb({"tenant.day.files": 7}),
+            "stopped": ["file"],
+            "version": 1,
+            "epoch": 3,
+            "token": side.text("token"),
+            "place": "postgres",
+            "opens_at": LONG_AGO,
+        },
+    )
+    for number, at in ((140, NOW), (141, LONG_AGO)):
+        yield (
+            "usage_alerts",
+            mine
+            | {
+                "id": side.id(number),
+                "policy": "tenant.day.sends",
+                "window_start": at,
+                "level": 80,
+                "raised_at": at,
+            },
+        )
+        yield (
+            "usage_holds",
+            mine
+            | {
+                "id": side.id(number + 2),
+                **USED,
+                "function": "queue_send",
+                "channel_id": side.id(20),
+                "contact_id": contact,
+                "user_id": side.owner,
+                "epoch": 3,
+                "seq": number,
+                "admitted_at": at,
+                "expires_at": LATER if at == NOW else LONG_AGO,
+            },
+        )
     for number, at in ((100, NOW), (101, LONG_AGO)):
         yield (
             "usage_ledger",
             mine
             | {
                 "id": side.id(number),
+                **USED,
+                "function": "queue_send",
                 "channel_id": side.id(20),
-                "resource": "ai",
-                "quantity": 5,
-                "cost_microdollars": 7,
+                "contact_id": contact,
+                "user_id": side.owner,
                 "hold_id": side.id(number + 2),
+                "epoch": 3,
+                "seq": number,
+                "admitted_at": at,
                 "used_at": at,
             },
         )

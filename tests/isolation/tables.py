@@ -22,16 +22,22 @@ from tests.isolation.inventory import Relation
 from tests.isolation.sides import ABSENT, EMPTY, VICTIM, Side
 
 # What an agent does not see of the business that it works for.
-OWNERS_ONLY = {"subscriptions", "usage_ledger", "audit_log"}
+OWNERS_ONLY = {"subscriptions", "usage_ledger", "usage_alerts", "tenant_budgets", "audit_log"}
 # What an agent sees and does not change.
 OWNERS_CHANGE = {"tenants"}
 # What belongs to no business and every signed-in person may read.
 EVERYBODYS = {"plans"}
+# The same, which the service reads in every tenant: limits and sums, and nothing of anybody.
+SERVICE_READS = {"plans", "provider_budgets"}
 # What the service may point at wherever it is, and why.
 OPEN_TO_SERVICE = {
     ("members", "user_id"): "an invitation takes anybody's account into a business",
     ("audit_log", "user_id"): "who did it may have left since",
     ("audit_log", "subject_id"): "what it was done to may be gone since",
+    ("usage_ledger", "user_id"): "who used it may have left since",
+    ("usage_ledger", "hold_id"): "whoever asks makes it at random",
+    ("usage_holds", "user_id"): "who used it may have left since",
+    ("usage_holds", "id"): "whoever asks makes it at random",
 }
 # Unique for all tenants, and why that tells nobody anything: no member may insert or update them.
 GLOBAL_KEYS = {("channels", ("kind", "external_id")), ("subscriptions", ("provider", "provider_id"))}
@@ -283,6 +289,7 @@ def _judge(
     if leaked:
         ground.find(probe, actor.name, place, f"shows what belongs to others ({', '.join(leaked)})")
     everybodys = relation.name in EVERYBODYS and actor.claims.get("sub")
+    everybodys = everybodys or (relation.name in SERVICE_READS and actor.role == SERVICE)
     if "canary-none" in outcome.rows and not everybodys:
         ground.find(probe, actor.name, place, "shows what belongs to nobody")
     leaked = [side.letter for side in actor.foreign if side.is_in(outcome.message)]

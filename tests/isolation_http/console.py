@@ -123,7 +123,7 @@ def below_the_victims_prefix(ground: Ground) -> list[tuple[str, str, str]]:
 
 def _let_in(ground: Ground) -> None:
     """The rates are for people: a test asks more often."""
-    ground.world.redis("FLUSHALL")
+    ground.world.forget_rates()
 
 
 def _agent(ground: Ground, function: str, row: Built) -> str:

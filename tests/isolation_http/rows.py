@@ -49,5 +49,10 @@ ROWS: dict[str, Row] = {
         ids=("tenant",),
         control="changes",
     ),
-    "app_usage": Unbuilt(),
+    "app_usage": Built(
+        lambda side: {"tenant": str(side.tenant), "from": "2026-11-01", "to": "2026-11-30"},
+        ids=("tenant",),
+        control="shows",
+        owners_only=True,
+    ),
 }

@@ -145,7 +145,7 @@ ROWS: dict[str, Target] = {
     "app_upload": OwnersConsole("app_upload", {"name": "a.md", "text": "Hola."}),
     "app_channels": _console("app_channels"),
     "app_settings": _console("app_settings"),
-    "app_usage": _console("app_usage"),
+    "app_usage": OwnersConsole("app_usage", {"from": "2026-11-01", "to": "2026-11-30"}),
     "app_checkout": _console("app_checkout"),
     "app_members": _console("app_members"),
     "app_export": _console("app_export"),

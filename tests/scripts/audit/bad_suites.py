@@ -20,6 +20,7 @@ from tests.scripts.audit.bad_suite import (
 )
 from tests.scripts.audit.good_suite import FILES
 
+OTHER = "shared/assistant/other.py"
 UNTESTED = (("row-missing", ROWS, 1), ("matrix-missing", MATRIX, 1))
 
 FOLDER = [
@@ -118,6 +119,24 @@ GUARD = [
     declared("body-limit", "body_limit=16 * 1024", "body_limit=16 * 1024 * 1024"),
     declared("body-limit", "body_limit=16 * 1024", "body_limit=None"),
     declared("store-down", 'store_down="refuse"', 'store_down="allow"'),
+    declared("consumes-unknown", 'consumes=("embedding",)', 'consumes=("gold",)'),
+    declared("consumption-unused", 'consumes=("embedding",)', 'consumes=("embedding", "send")'),
+    declared("rates-malformed", '(("member", 5, 60),)', '(("planet", 5, 60),)'),
+    declared("rates-malformed", '(("member", 5, 60),)', '(("member", 5, 0.5),)'),
+    Bad("consumption-undeclared", APP, "import embed", "import complete, embed", "consumes="),
+    Bad(
+        "consumption-undeclared", APP, '    consumes=("embedding",),\n    rates=(("member", 5, 60),),\n', "", "GUARD ="
+    ),
+    Bad("consumption-unadmitted", APP, "from shared.abuse.admission import admit\n", "", "import embed"),
+    Bad("consumption-unadmitted", OTHER, "", "from shared.assistant.model import embed\n", "import embed"),
+    Bad("consumption-unadmitted", OTHER, "", "from shared.assistant import model\n\nX = model.embed\n", "import model"),
+    Bad(
+        "consumption-bypass",
+        OTHER,
+        "",
+        "from shared.settings import Setting, read\n\nURL = read(Setting.AI_BASE_URL)\n",
+        "AI_BASE_URL",
+    ),
     declared("writes-unknown", '"things", ', '"thongs", '),
     declared("writes-unknown", 'writes=("things", "bucket")', 'writes="things"'),
     declared("secret-unknown", '"AI_API_KEY", ', '"AI_API_KEY", "COLOUR", '),

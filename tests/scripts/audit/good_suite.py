@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from shared.abuse.admission import admit
+from shared.assistant.model import embed
 from shared.data import store
 from shared.guard import Request, Response, guard, jwt
 from shared.settings import Secret, Setting, read
@@ -18,6 +20,8 @@ GUARD = guard(
     body_limit=16 * 1024,
     seconds=5.0,
     rate=20,
+    consumes=("embedding",),
+    rates=(("member", 5, 60),),
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     writes=("things", "bucket"),
     store_down="refuse",
@@ -182,6 +186,7 @@ from enum import StrEnum
 class Setting(StrEnum):
     STAGE = "STAGE"
     SUPABASE_URL = "SUPABASE_URL"
+    AI_BASE_URL = "AI_BASE_URL"
     ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
     UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
     REPLY_QUEUE_URL = "REPLY_QUEUE_URL"
@@ -221,7 +226,24 @@ def public(*, reason: str, rate: int): ...
 
 DECLARATION = """
 class Guard:
-    def __init__(self, kind, *, seconds, secrets, writes, store_down, methods=(), body_limit=0, rate=0): ...
+    def __init__(self, kind, *, seconds, secrets, writes, store_down, methods=(), body_limit=0, rate=0,
+        consumes=(), rates=()): ...
+"""
+
+ADMISSION = """
+class Grant: ...
+
+def admit(request, account, want): ...
+"""
+
+MODEL = """
+from shared.abuse.admission import Grant
+from shared.settings import Setting, read
+
+def complete(messages, grant): ...
+
+def embed(texts, grant):
+    return read(Setting.AI_BASE_URL)
 """
 
 STORE = """
@@ -264,6 +286,8 @@ FILES = {
     "shared/guard/verify/meta.py": "def verify(): ...\n",
     "shared/data/__init__.py": "",
     "shared/data/store.py": STORE,
+    "shared/abuse/admission.py": ADMISSION,
+    "shared/assistant/model.py": MODEL,
     "shared/data/database.py": "def call(): ...\n",
     "supabase/migrations/1.sql": "create table public.things (id uuid);\n",
     "tests/refusals/rows.py": ROWS,

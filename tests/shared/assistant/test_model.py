@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from shared.abuse.admission import Grant
 from shared.assistant import model
 from shared.assistant.model import DIMENSIONS, ModelAnswer, ModelFailed, complete, embed
 from shared.clock import Deadline
@@ -18,8 +19,8 @@ def answering(monkeypatch):
     """Makes the endpoint answer what the test says: (status, body), or an exception."""
     monkeypatch.setattr(model, "current", lambda secret: "key")
     monkeypatch.setenv("AI_BASE_URL", "http://model.example/v1")
-    monkeypatch.setenv("AI_MODEL", "m")
-    monkeypatch.setenv("EMBEDDING_MODEL", "e")
+    monkeypatch.setenv("AI_MODEL", "gpt-4o-mini")
+    monkeypatch.setenv("EMBEDDING_MODEL", "text-embedding-3-small")
 
     def set_answer(answer: tuple[int, object] | Exception) -> None:
         def handle(request: httpx.Request) -> httpx.Response:
@@ -34,20 +35,25 @@ def answering(monkeypatch):
     return set_answer
 
 
+def grant(**amounts: int) -> Grant:
+    granted = {"ai_microdollars": 10_000, "ai_tokens": 10_000, "embedding_tokens": 10_000} | amounts
+    return Grant("hold", granted, (), lambda ended: None)
+
+
 def said(**message: object) -> dict[str, object]:
     return {"choices": [{"message": message}]}
 
 
 def test_a_text_and_a_hand_off_are_understood(answering):
     answering((200, said(content=" hola ")))
-    assert complete(QUESTION, Deadline(1)) == ModelAnswer("hola", hand_off=False)
+    assert complete(QUESTION, grant(), Deadline(1)) == ModelAnswer("hola", hand_off=False)
     answering((200, said(content=None, tool_calls=[{"function": {"name": "hand_off", "arguments": "{}"}}])))
-    assert complete(QUESTION, Deadline(1)) == ModelAnswer("", hand_off=True)
+    assert complete(QUESTION, grant(), Deadline(1)) == ModelAnswer("", hand_off=True)
 
 
 def test_what_no_database_holds_is_replaced_in_what_the_model_writes(answering):
     answering((200, said(content="ho\x00la \ud83d")))
-    assert complete(QUESTION, Deadline(1)) == ModelAnswer("ho\ufffdla \ufffd", hand_off=False)
+    assert complete(QUESTION, grant(), Deadline(1)) == ModelAnswer("ho\ufffdla \ufffd", hand_off=False)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_what_no_database_holds_is_replaced_in_what_the_model_writes(answering):
 def test_what_cannot_be_used_has_a_name(answering, answer, name):
     answering(answer)
     with pytest.raises(ModelFailed) as caught:
-        complete(QUESTION, Deadline(1))
+        complete(QUESTION, grant(), Deadline(1))
     assert caught.value.name == name
 
 
@@ -84,7 +90,7 @@ def with_number(text: bytes) -> bytes:
 
 def test_vectors_come_back_in_the_order_of_the_texts(answering):
     answering((200, vectors(DIMENSIONS, DIMENSIONS)))
-    assert [vector[0] for vector in embed(["a", "b"], Deadline(1))] == [0.0, 1.0]
+    assert [vector[0] for vector in embed(["a", "b"], grant(), Deadline(1))] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,7 @@ def test_vectors_come_back_in_the_order_of_the_texts(answering):
 def test_vectors_that_do_not_fit_are_refused(answering, body):
     answering((200, body))
     with pytest.raises(ModelFailed) as caught:
-        embed(["a", "b"], Deadline(1))
+        embed(["a", "b"], grant(), Deadline(1))
     assert caught.value.name == "embedding_malformed"
 
 
@@ -114,6 +120,6 @@ def test_a_model_that_hangs_is_given_up_at_the_deadline(world):
             patch.setenv(name, value)
         began = time.monotonic()
         with pytest.raises(ModelFailed) as caught:
-            complete(QUESTION, Deadline(0.3))
+            complete(QUESTION, grant(), Deadline(0.3))
     assert caught.value.name == "model_ReadTimeout"
     assert time.monotonic() - began < 5

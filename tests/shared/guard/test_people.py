@@ -76,7 +76,7 @@ def test_an_account_is_deleted_only_after_a_fresh_code_in_a_living_session(world
     sign_out(world.plan, strong)
     # Why it is refused now is nobody's business; where no living session is asked for, the token still serves.
     assert delete_account(world, strong) == (401, document)
-    assert world.call_as_owner("/app/usage", {}, strong).status_code == 501
+    assert world.call_as_owner("/app/settings", {}, strong).status_code == 501
 
 
 def test_each_option_refuses_by_its_own_name(environment):
@@ -133,12 +133,12 @@ def _asking_at(gone: str, real: str) -> Any:
 
 def test_without_the_keys_nobody_is_let_in(world):
     owner = sign_in(world.plan)
-    assert world.call_as_owner("/app/usage", {}, owner).status_code == 501
+    assert world.call_as_owner("/app/settings", {}, owner).status_code == 501
     with world.away("supabase"):
-        answers = [world.call_as_owner("/app/usage", {}, owner) for _ in range(3)]
+        answers = [world.call_as_owner("/app/settings", {}, owner) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {503}
     assert "retry-after" in answers[0].headers
-    assert world.call_as_owner("/app/usage", {}, owner).status_code == 501
+    assert world.call_as_owner("/app/settings", {}, owner).status_code == 501
 
 
 def test_another_issuer_counts_when_it_is_listed(environment, monkeypatch):

@@ -1,0 +1,155 @@
+"""What a function's code can use up, and whether its GUARD says so.
+
+A point of consumption is a name of shared/: who imports it can spend. From a file along its imports through shared/ to
+those names, and back to what GUARD declares: neither may be more than the other. Each point takes the grant of an
+admission or is called beside one, and nobody else knows the address of what it asks.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.audit.declared import Declared
+from scripts.audit.facts import Facts
+from scripts.audit.findings import Finding
+
+# module -> name -> what it consumes
+POINTS = {
+    "shared.assistant.model": {"complete": "ai", "embed": "embedding"},
+    "shared.cloud.objects": {"put": "file"},
+    "shared.messaging.whatsapp": {"send_text": "send"},
+}
+# The setting with the address of each, read in its own module only.
+ADDRESSES = {
+    "AI_BASE_URL": "shared.assistant.model",
+    "KNOWLEDGE_BUCKET": "shared.cloud.objects",
+    "META_GRAPH_URL": "shared.messaging.whatsapp",
+}
+ADMISSION = "shared.abuse.admission"
+RESOURCES = frozenset(resource for names in POINTS.values() for resource in names.values())
+SCOPES = frozenset({"tenant", "contact", "member"})
+
+
+class Imports:
+    """What each module of shared/ takes from others: (module, name), with name "" for the module itself."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._trees: dict[Path, ast.Module] = {}
+
+    def of(self, tree: ast.Module) -> Iterator[tuple[str, str, int]]:
+        """Module, name and line of each import of shared/, at any depth."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, "", node.lineno) for alias in node.names if alias.name.startswith("shared"))
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
+                source = str(node.module)
+                for alias in node.names:
+                    inner = f"{source}.{alias.name}"
+                    is_module = self._facts.module(inner) is not None
+                    yield (inner, "", node.lineno) if is_module else (source, alias.name, node.lineno)
+
+    def tree(self, module: str) -> ast.Module | None:
+        """A module of shared/ as it is written; None when it is not there or cannot be read."""
+        path = self._facts.module(module)
+        if path is None:
+            return None
+        if path not in self._trees:
+            try:
+                self._trees[path] = ast.parse(path.read_bytes(), str(path))
+            except (SyntaxError, ValueError):
+                self._trees[path] = ast.Module([], [])
+        return self._trees[path]
+
+
+def check_consumption(declared: Declared, tree: ast.Module, imports: Imports) -> Iterator[Finding]:
+    """The reach of one function against its declaration."""
+    consumes = declared.arguments.get("consumes", ())
+    line = declared.line_of("consumes")
+    if not isinstance(consumes, tuple) or not set(consumes) <= RESOURCES:
+        message = f"give consumes as a tuple of {', '.join(sorted(RESOURCES))}"
+        yield Finding(declared.file, line, "consumes-unknown", message)
+        return
+    yield from _check_rates(declared)
+    yield from _check_admitted(declared.file, tree, imports)
+    reached = _reach(tree, imports)
+    for resource in sorted(reached.keys() - set(consumes)):
+        message = f'add "{resource}" to consumes: {reached[resource]} is reached from here'
+        yield Finding(declared.file, line, "consumption-undeclared", message)
+    if not declared.built:
+        return
+    for resource in sorted(set(consumes) - reached.keys()):
+        message = f'take "{resource}" out of consumes: nothing that uses it is reached from here'
+        yield Finding(declared.file, line, "consumption-unused", message)
+
+
+def check_rooms(facts: Facts, imports: Imports) -> Iterator[Finding]:
+    """In shared/: who imports a point of consumption knows admissions, and addresses are read in their own modules."""
+    for path in sorted((facts.project / "shared").rglob("*.py")):
+        module = ".".join(path.relative_to(facts.project).with_suffix("").parts).removesuffix(".__init__")
+        tree = imports.tree(module)
+        if tree is None:
+            continue
+        file = str(path.relative_to(facts.project))
+        yield from _check_admitted(file, tree, imports)
+        for node in ast.walk(tree):
+            match node:
+                case ast.Attribute(value=ast.Name(id="Setting"), attr=name) if ADDRESSES.get(name, module) != module:
+                    message = f"ask {ADDRESSES[name]}: only there is {name} read"
+                    yield Finding(file, node.lineno, "consumption-bypass", message)
+
+
+def _check_admitted(file: str, tree: ast.Module, imports: Imports) -> Iterator[Finding]:
+    taken = list(imports.of(tree))
+    if any(source == ADMISSION for source, _, _ in taken):
+        return
+    for source, name, line in taken:
+        for point in sorted(_used(tree, source, name) & POINTS.get(source, {}).keys()):
+            message = f"ask for admission first ({ADMISSION}), and take its grant along: {point} spends"
+            yield Finding(file, line, "consumption-unadmitted", message)
+
+
+def _check_rates(declared: Declared) -> Iterator[Finding]:
+    rates = declared.arguments.get("rates", ())
+    fits = isinstance(rates, tuple) and all(
+        isinstance(rate, tuple)
+        and len(rate) == 3
+        and rate[0] in SCOPES
+        and all(isinstance(part, int) and not isinstance(part, bool) and part > 0 for part in rate[1:])
+        for rate in rates
+    )
+    if not fits or (rates and not declared.arguments.get("consumes")):
+        message = "give rates as ((scope, calls, seconds), ...) of a function that consumes; scopes: " + ", ".join(
+            sorted(SCOPES)
+        )
+        yield Finding(declared.file, declared.line_of("rates"), "rates-malformed", message)
+
+
+def _reach(tree: ast.Module, imports: Imports) -> dict[str, str]:
+    """Resource -> the name that uses it, along all imports through shared/."""
+    reached: dict[str, str] = {}
+    modules: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        reader = waiting.pop()
+        for source, name, _ in imports.of(reader):
+            for point in _used(reader, source, name) & POINTS.get(source, {}).keys():
+                reached.setdefault(POINTS[source][point], f"{source}.{point}")
+            if source not in modules:
+                modules.add(source)
+                following = imports.tree(source)
+                if following is not None:
+                    waiting.append(following)
+    return reached
+
+
+def _used(tree: ast.Module, module: str, name: str) -> set[str]:
+    """The name that was imported, or those that are used of a module which was imported whole: `objects.put`."""
+    if name:
+        return {name}
+    last = module.rpartition(".")[2]
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == last
+    }
