@@ -57,8 +57,14 @@ local function open(breaker, at)
 end
 
 -- As it is now. Who had the probe and did not come back within its lease has failed, at the moment the lease ended.
+-- The counts stay text until something is added to them.
 local function breaker_of(packed)
-  local breaker = packed and numbers(packed, BREAKER) or {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+  if not packed then
+    return {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+  end
+  local breaker = {match(packed, BREAKER)}
+  breaker[1], breaker[2], breaker[3] = tonumber(breaker[1]), tonumber(breaker[2]), tonumber(breaker[3])
+  breaker[4], breaker[13] = tonumber(breaker[4]), tonumber(breaker[13])
   if breaker[13] > 0 and breaker[13] <= now then
     open(breaker, breaker[13])
   end
@@ -136,10 +142,14 @@ local function ending()
   local known, changed
   local function begin(tenant_fields, provider_fields)
     known, changed = {t = {}, p = {}}, {t = {}, p = {}}
-    for place, fields in pairs({t = tenant_fields, p = provider and provider_fields}) do
-      local values = call('HMGET', place == 't' and tenant or provider, unpack(fields))
-      for position = 1, #fields do
-        known[place][fields[position]] = values[position]
+    local values, found = call('HMGET', tenant, unpack(tenant_fields)), known.t
+    for position = 1, #tenant_fields do
+      found[tenant_fields[position]] = values[position]
+    end
+    if provider then
+      values, found = call('HMGET', provider, unpack(provider_fields)), known.p
+      for position = 1, #provider_fields do
+        found[provider_fields[position]] = values[position]
       end
     end
   end
@@ -159,15 +169,12 @@ local function ending()
   end
 
   local function read_record(packed)
-    local head, granted, generations, entries = match(packed, '^(.-) meters (.-) ?breakers(.-) entries ?(.*)$')
-    local word, record = {}, {granted = {}, used = {}, generations = {}, entries = entries}
-    for found in string.gmatch(head, '%S+') do
-      word[#word + 1] = found
-    end
-    record.state, record.expires, record.epoch, record.seq = word[1], tonumber(word[2]), word[3], word[4]
-    record.admitted, record.about = word[5], word[6]
-    record.starts = {td = word[7], tm = word[8], pd = word[9], pm = word[10], tn = '0', pn = '0'}
-    record.provider_epoch = word[11]
+    local record = {granted = {}, used = {}, generations = {}, starts = {}}
+    local starts, granted, generations = record.starts, nil, nil
+    record.state, record.expires, record.epoch, record.seq, record.middle, starts.td, starts.tm, starts.pd, starts.pm,
+      record.provider_epoch, granted, generations, record.entries = match(packed,
+      '^(%a) (%d+) (%d+) (%d+) (%d+ %S+) (%d+) (%d+) (%d+) (%d+) (%d+) meters (.-) breakers ?(.-) entries (.*)$')
+    record.expires = tonumber(record.expires)
     for amount, used in string.gmatch(granted, '(%d+) (%d+)') do
       record.granted[#record.granted + 1] = tonumber(amount)
       record.used[#record.used + 1] = tonumber(used)
@@ -183,48 +190,53 @@ local function ending()
     for meter = 1, #record.granted do
       amounts[meter] = record.granted[meter] .. ' ' .. record.used[meter]
     end
-    return concat({record.state, record.expires, record.epoch, record.seq, record.admitted, record.about, starts.td,
-      starts.tm, starts.pd, starts.pm, record.provider_epoch, 'meters', concat(amounts, ' '), 'breakers',
+    return concat({record.state, record.expires, record.epoch, record.seq, record.middle, starts.td, starts.tm,
+      starts.pd, starts.pm, record.provider_epoch, 'meters', concat(amounts, ' '), 'breakers',
       concat(record.generations, ' '), 'entries', record.entries}, ' ')
   end
 
-  -- Whether a hash is still in the epoch in which it admitted this hold. Since then it may have been lost and seeded.
-  local function is_current(record, place)
-    local meta = known[place].m
-    return meta and match(meta, '^%d+') == (place == 't' and record.epoch or record.provider_epoch)
+  -- Which hashes are still in the epoch in which they admitted this hold. Since then one may have been lost and seeded.
+  local function current_places(record)
+    local own, theirs = known.t.m, known.p.m
+    return {t = own and match(own, '^%d+') == record.epoch, p = theirs and match(theirs, '^%d+') == record.provider_epoch}
   end
 
   local alerts = {}
 
   -- `given_back` leaves what is held, `used` is added to what is used. A window that is over keeps its numbers.
   local function move(record, given_back, used)
-    local budgets = match(record.entries, '^(.-)|')
-    for place, field, kind, meter in string.gmatch(budgets, '(%S+) (%S+) (%S+) (%S+)') do
-      local packed = is_current(record, place) and known[place][field]
-      local counter = packed and numbers(packed, COUNTER)
-      if counter and counter[1] == tonumber(record.starts[place .. kind]) then
-        meter = tonumber(meter)
-        counter[3] = counter[3] - (given_back and given_back[meter] or 0)
-        if kind ~= 'n' then
-          counter[2] = counter[2] + used[meter]
-          local level = counter[2] >= counter[5] and 100 or counter[2] * 5 >= counter[5] * 4 and 80 or 0
-          if level > counter[4] then
-            counter[4] = level
-            alerts[#alerts + 1] = {place, field, counter[1], level}
+    local current, starts = current_places(record), record.starts
+    for place, field, kind, meter in string.gmatch(match(record.entries, '^(.-)|'), '(%S+) (%S+) (%S+) (%S+)') do
+      local packed = current[place] and known[place][field]
+      if packed then
+        local start, spent, held, alerted, limit = match(packed, COUNTER)
+        if start == (kind == 'n' and '0' or starts[place .. kind]) then
+          meter = tonumber(meter)
+          if given_back then
+            held = held - given_back[meter]
           end
+          if kind ~= 'n' then
+            spent = spent + used[meter]
+            local most = tonumber(limit)
+            local level = spent >= most and 100 or spent * 5 >= most * 4 and 80 or 0
+            if level > tonumber(alerted) then
+              alerted = level
+              alerts[#alerts + 1] = {place, field, start, level}
+            end
+          end
+          change(place, field, concat({start, spent, held, alerted, limit}, ' '))
         end
-        change(place, field, concat(counter, ' '))
       end
     end
   end
 
   -- Tells the breakers how it went; the names of those that opened or closed by it.
   local function report(record, outcome_of)
-    local position, events = 0, {}
+    local position, events, current = 0, {}, current_places(record)
     for place, field in string.gmatch(match(record.entries, '|(.*)$'), '(%S+) (%S+)') do
       position = position + 1
       local generation = record.generations[position]
-      if generation >= 0 and is_current(record, place) then
+      if generation >= 0 and current[place] then
         local breaker = breaker_of(known[place][field])
         local opens = breaker[1]
         local outcome, busy = outcome_of(field)
@@ -306,8 +318,8 @@ local function ending()
     if record.state == 's' then
       return {'already', 0, 0, 0}
     end
-    local meta, their_meta = numbers(known.t.m, META), known.p.m and numbers(known.p.m, META)
-    now = max(tonumber(ARGV[3]), meta[4], their_meta and their_meta[4] or 0)
+    local meta, their_meta = {match(known.t.m, META)}, known.p.m and {match(known.p.m, META)}
+    now = max(tonumber(ARGV[3]), tonumber(meta[4]), their_meta and tonumber(their_meta[4]) or 0)
     local was_open, overdraft, used, events = record.state == 'o', 0, {}, {}
     for meter = 1, meters do
       used[meter] = tonumber(ARGV[8 + meter])
@@ -326,11 +338,12 @@ local function ending()
       end
       move(record, nil, difference)
     end
-    record.state, record.used, meta[4] = 's', used, now
+    local moment = concat({now})
+    record.state, record.used, meta[4] = 's', used, moment
     change('t', record_field, packed_record(record))
     change('t', 'm', concat(meta, ' '))
     if their_meta then
-      their_meta[4] = now
+      their_meta[4] = moment
       change('p', 'm', concat(their_meta, ' '))
     end
     commit()

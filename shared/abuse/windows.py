@@ -8,6 +8,9 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# Where zoneinfo finds its zones on an image that has none; named here so that it is packaged.
+import tzdata  # noqa: F401
+
 UNKNOWN_ZONE = "UTC"
 ZONES_KEPT = 512
 
