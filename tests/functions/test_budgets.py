@@ -5,6 +5,8 @@ import time
 
 from local.payloads import text, whatsapp_message
 from local.world import World
+from shared import clock
+from shared.abuse import admission
 
 ASK = "¿hacen envíos?"
 
@@ -266,3 +268,19 @@ def test_a_model_that_does_not_answer_is_charged_in_full(world, monkeypatch):
     [used, held] = counters(world)["u:tenant::day:ai_microdollars"]
     assert used > 1000
     assert held == 0
+
+
+def test_a_hold_that_nobody_settled_is_charged_by_the_schedule_and_written_down(world, monkeypatch):
+    with monkeypatch.context() as dying:
+        dying.setattr(admission.Grant, "settle", lambda grant: None)
+        assert chat(world).status_code == 200
+    [used, held] = counters(world)["u:tenant::day:ai_microdollars"]
+    assert (used, held > 1000) == (0, True)
+    [ran] = world.schedules.fire("cron_budgets")
+    assert (ran.payload["expired"], ran.payload["written"]) == (0, 0)
+    with clock.held_at(time.time() + 90):
+        [ran] = world.schedules.fire("cron_budgets")
+    assert (ran.payload["expired"], ran.payload["written"]) == (1, 1)
+    assert counters(world)["u:tenant::day:ai_microdollars"] == [held, 0]
+    [row] = ledger(world)
+    assert row["ai_microdollars"] == held

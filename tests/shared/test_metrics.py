@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared import metrics
-from shared.data import store
+from shared.data import budget_rows, store
 from shared.metrics import Call
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -89,3 +89,27 @@ def test_the_name_of_a_refusal_is_written_out_where_it_is_raised():
     assert [place for *place, literal in found if not literal] == [], (
         "You are here because a refusal's name is a dimension of a metric (shared/metrics.py): write it out."
     )
+
+
+def test_what_an_admission_notes_is_counted_with_its_call_and_with_no_other():
+    with metrics.noting():
+        metrics.note_denial("budget_spent")
+        metrics.note_overdraft(7)
+        metrics.note_overdraft(0)
+        metrics.note_breaker("chat:gpt-4o-mini", "opened")
+        metrics.note_alert("tenant.day.sends", 80)
+        found = counted(Call("refused", 1, "admission_denied"))
+        document = line(Call("refused", 1, "admission_denied"))
+        with metrics.noting():
+            assert "denials" not in line(Call("answered", 1))
+    assert ("denials", ("function", "denial")) in found
+    for name in ("overdraft", "breakers_opened", "budgets_near"):
+        # Without a dimension too: an alarm asks for all functions together.
+        assert {(name, ("function",)), (name, ())} <= found
+    assert (document["denial"], document["overdraft"]) == ("budget_spent", 7)
+    assert document["breakers"] == "chat:gpt-4o-mini opened"
+    assert "denials" not in line(Call("answered", 1))
+
+
+def test_every_reason_of_a_denial_is_a_known_name():
+    assert all(reason.isidentifier() for reason in typing.get_args(budget_rows.Reason))
