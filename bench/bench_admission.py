@@ -1,4 +1,4 @@
-"""What an admission costs and what it lets be overspent, beside check-then-charge and upstash-ratelimit.
+"""What an admission costs and what it lets be overspent, beside check-then-charge, LiteLLM and upstash-ratelimit.
 
     .venv/bin/python bench/bench_admission.py
 
@@ -83,9 +83,14 @@ def _overspend(url: str, bridge: str) -> Table:
         f"{races.WORKERS} workers at one budget of {races.LIMIT:,}; a call costs {races.LEAST} to {races.DEAREST:,}",
         ["spent", "overspent", "used, %", "held at the end", "calls/s"],
     )
+
+    async def litellm() -> races.Race:
+        return races.litellm_budget_manager(PEERS)
+
     rows: dict[str, Callable[[], Any]] = {
         "ours": lambda: races.ours(url),
         "check, then charge": lambda: races.check_then_charge(url),
+        "LiteLLM, BudgetManager": litellm,
         "upstash-ratelimit, charged after": lambda: races.upstash_ratelimit(bridge, TOKEN, PEERS, before=False),
         "upstash-ratelimit, the dearest before": lambda: races.upstash_ratelimit(bridge, TOKEN, PEERS, before=True),
     }
@@ -257,7 +262,7 @@ def _round_trip(client: redis.Redis, bridge: str) -> tuple[float, float]:
 def _install() -> None:
     if PEERS.exists():
         return
-    print("bench: installing upstash-ratelimit, once", file=sys.stderr)
+    print("bench: installing LiteLLM and upstash-ratelimit, once", file=sys.stderr)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     command = [*pip, "--require-hashes", "--target", str(PEERS), "-r", str(HERE / "requirements.txt")]
     subprocess.run(command, stdout=sys.stderr, check=True)

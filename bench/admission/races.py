@@ -4,7 +4,10 @@ Every worker makes calls until it is told no. A call costs what nobody knows bef
 """
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -92,9 +95,8 @@ async def check_then_charge(url: str) -> Race:
 
 async def upstash_ratelimit(bridge: str, token: str, peers: Path, *, before: bool) -> Race:
     """The library's fixed window: the dearest cost asked for before the call, or the real one counted after it."""
-    import sys
-
-    sys.path.insert(0, str(peers))
+    # After our own, so that of what both have ours is taken.
+    sys.path.append(str(peers))
     from upstash_ratelimit.asyncio import FixedWindow, Ratelimit
     from upstash_redis.asyncio import Redis
 
@@ -116,6 +118,15 @@ async def upstash_ratelimit(bridge: str, token: str, peers: Path, *, before: boo
             return cost
 
         return Race(*await _race(spend), 0)
+
+
+def litellm_budget_manager(peers: Path) -> Race:
+    """LiteLLM's BudgetManager, in its own process: ask, call, add."""
+    command = [sys.executable, str(Path(__file__).with_name("litellm_race.py"))]
+    command += [str(number) for number in (WORKERS, LIMIT, LEAST, DEAREST, CALL_SECONDS)]
+    environment = {**os.environ, "PYTHONPATH": str(peers), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    return Race(int(said[-3]), int(said[-2]), float(said[-1]), 0)
 
 
 def _client(url: str) -> redis.asyncio.Redis:

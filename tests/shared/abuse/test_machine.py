@@ -1,6 +1,6 @@
 """The script and the model in lockstep: any sequence of what can happen, and every invariant after every step.
 
-I1 to I11 are those of docs/decisions/0009. 250 examples at a desk, 2,000 in CI (a minute), PORTERO_EXAMPLES any number.
+I1 to I11 are those of docs/decisions/0009. `make prove-admission` runs 2,000 other histories (a minute or two).
 """
 
 import os
@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from tests.shared.abuse.asking import DAY, Budget, Facts, Store, Want
 from tests.shared.abuse.model import Hold, Model
 
-EXAMPLES = int(os.environ.get("PORTERO_EXAMPLES", "2000" if os.environ.get("CI") else "250"))
+EXAMPLES = int(os.environ.get("PORTERO_EXAMPLES", "300"))
 STEPS = 30
 BEGIN = 1_800_000_000_000
 TENANT, PROVIDER = "portero:t:a", "portero:p:model"
@@ -123,8 +123,10 @@ class Lockstep(RuleBasedStateMachine):
         self._admit(want)
 
     def _admit(self, want: Want) -> None:
-        due = any(hold.state == "open" and hold.want.expires <= want.now + 4000 for hold in self.model.holds.values())
-        before = self.store.dump()
+        # A caller who is behind is taken to the time of who was last.
+        moment = max([want.now, *(side.last for side in self.model.sides.values() if side)])
+        due = any(hold.state == "open" and hold.want.expires <= moment for hold in self.model.holds.values())
+        before = self._state()
         answer, expected = self.store.admit(want), self.model.admit(want)
         if answer[0] == "admitted":
             count = answer[3]
@@ -134,8 +136,15 @@ class Lockstep(RuleBasedStateMachine):
             assert answer[: len(expected)] == expected
             # I2: who is refused changes nothing; what is over is charged on the way.
             if answer[0] != "init" and not due:
-                assert self.store.dump() == before
+                assert self._state() == before
         self._take_notice()
+
+    def _state(self) -> dict[str, Any]:
+        """All that is there, but for when to look for expired holds next, which is no more than a hint."""
+        found = self.store.dump()
+        if open_holds := found.get(TENANT, {}).get("o:model"):
+            found[TENANT]["o:model"] = open_holds.split(" ")[0]
+        return found
 
     def _take_notice(self) -> None:
         """The ledger hears of what has expired, as cron_budgets tells it."""
@@ -321,6 +330,8 @@ def test_script_and_model_agree_whatever_happens(machine: type[Lockstep]) -> Non
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
+            # The same histories each time, so that a red run is about the change; others by PORTERO_EXAMPLES.
+            derandomize="PORTERO_EXAMPLES" not in os.environ,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=False,
