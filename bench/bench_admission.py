@@ -9,6 +9,7 @@ the medians that a noisy machine gives. What is counted: bench/README.md.
 
 import argparse
 import asyncio
+import shutil
 import socket
 import statistics
 import subprocess
@@ -260,12 +261,15 @@ def _round_trip(client: redis.Redis, bridge: str) -> tuple[float, float]:
 
 
 def _install() -> None:
-    if PEERS.exists():
+    wanted, installed = (HERE / "requirements.txt").read_bytes(), PEERS / "requirements.txt"
+    if installed.is_file() and installed.read_bytes() == wanted:
         return
+    shutil.rmtree(PEERS, ignore_errors=True)
     print("bench: installing LiteLLM and upstash-ratelimit, once", file=sys.stderr)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     command = [*pip, "--require-hashes", "--target", str(PEERS), "-r", str(HERE / "requirements.txt")]
     subprocess.run(command, stdout=sys.stderr, check=True)
+    installed.write_bytes(wanted)
 
 
 if __name__ == "__main__":

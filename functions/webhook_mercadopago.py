@@ -12,6 +12,7 @@ GUARD = guard(
     methods=("POST",),
     body_limit=64 * 1024,
     seconds=3.0,
+    rate=600,
     secrets=("MERCADOPAGO_WEBHOOK_SECRET", "SUPABASE_SECRET_KEY"),
     writes=("billing_events",),
     store_down="refuse",

@@ -18,6 +18,7 @@ GUARD = guard(
     methods=("GET", "POST"),
     body_limit=3 * 1024 * 1024,
     seconds=3.0,
+    rate=6000,
     secrets=("META_APP_SECRET", "META_VERIFY_TOKEN", "SUPABASE_SECRET_KEY", "QUEUE_KEY"),
     writes=("inbox", "contacts", "conversations", "messages", "outbox"),
     store_down="refuse",

@@ -12,6 +12,7 @@ GUARD = guard(
     methods=("POST",),
     body_limit=16 * 1024,
     seconds=3.0,
+    rate=600,
     secrets=("META_APP_SECRET", "SUPABASE_SECRET_KEY"),
     writes=("deletion_requests",),
     store_down="refuse",

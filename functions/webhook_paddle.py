@@ -11,6 +11,7 @@ GUARD = guard(
     methods=("POST",),
     body_limit=1024 * 1024,
     seconds=3.0,
+    rate=600,
     secrets=("PADDLE_WEBHOOK_SECRET", "SUPABASE_SECRET_KEY"),
     writes=("billing_events",),
     store_down="refuse",

@@ -1,7 +1,23 @@
-"""TCP ports of this machine: whether one is free, and who has it."""
+"""TCP ports of this machine: one that is free, whether one is, and who has it."""
 
 import contextlib
+import random
 import socket
+
+# Below those that the system gives to connections and to whoever asks for any: until its server listens, only another
+# caller of free_port can take one.
+_PORTS = range(15_000, 32_000)
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now and that was not given before."""
+    chance = random.SystemRandom()
+    while True:
+        port = chance.choice(_PORTS)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
 
 
 def is_free(port: int) -> bool:

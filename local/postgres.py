@@ -25,6 +25,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from local.ports import free_port
 from local.postgres_install import Account, PostgresError, die_with_parent, settle
 
 ADMIN = "supabase_admin"
@@ -258,14 +259,6 @@ def refuse_busy_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise PostgresError(f"Port {port} on 127.0.0.1 is in use; stop what listens there.") from None
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def memory_folder() -> Path | None:

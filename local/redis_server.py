@@ -13,7 +13,7 @@ from pathlib import Path
 
 import redis
 
-from local.postgres import free_port
+from local.ports import free_port
 
 START_SECONDS = 10.0
 
@@ -57,8 +57,10 @@ def _wait(server: Server, child: "subprocess.Popen[bytes]", log: Path) -> None:
     with redis.Redis(port=server.port) as client:
         while child.poll() is None and time.monotonic() < ends:
             try:
-                client.ping()
-                return
+                # On a port that somebody else took meanwhile there may answer somebody else's server.
+                if client.info("server")["process_id"] == child.pid:
+                    return
+                break
             except redis.ConnectionError:
                 time.sleep(0.01)
             except redis.BusyLoadingError:

@@ -21,7 +21,8 @@ from local.aws import Cloud
 from local.in_process import InProcess
 from local.migrations import migrate
 from local.plan import ACCOUNT, PARTS, PROJECT, REGION, STAGE, Keys, Plan, make_master_keys
-from local.postgres import Cluster, free_port, temporary_cluster
+from local.ports import free_port
+from local.postgres import Cluster, temporary_cluster
 from local.pump import Pump
 from local.runtime import Invocation
 from local.schedules import Schedules

@@ -224,7 +224,8 @@ class _Entry:
     def _check_environment(self, facts: Facts, tree: ast.Module) -> Iterator[Finding]:
         yield from _check_settings(self.entry.get("environment"), facts)
         needed = {*SETTINGS_OF_KIND.get(self.function.kind, ()), *_settings_read(tree)}
-        if self.function.arguments.get("rate") or self.function.arguments.get("consumes"):
+        arguments = self.function.arguments
+        if arguments.get("consumes") or (self.function.kind == "jwt" and arguments.get("rate")):
             needed.add(RATE_SETTING)
         for name in sorted(needed - self.environment.keys()):
             if not name.startswith("AWS_"):  # Lambda's own

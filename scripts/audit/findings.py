@@ -54,6 +54,7 @@ RULES = {
     "scheme-provider": "A webhook's file is named after the provider whose scheme it declares.",
     "public-reason": "A public function says in words why anybody may call it.",
     "public-rate": "A public function has a rate limit.",
+    "webhook-rate": "A webhook has a rate limit that asks no store.",
     "guard-methods": "methods are HTTP methods, each once, and none where no HTTP request arrives.",
     "body-limit": "body_limit is a number of bytes that API Gateway and Lambda let through.",
     "store-down": "store_down is refuse, degrade or queue.",

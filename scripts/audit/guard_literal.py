@@ -155,7 +155,9 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
     if "seconds" in given and not (_is_number(given["seconds"]) and given["seconds"] > 0):
         yield Finding(file, declared.line_of("seconds"), "guard-argument", "give seconds as a number above 0")
     if not _is_count(given.get("rate", 0)):
-        yield Finding(file, declared.line_of("rate"), "guard-argument", "give rate as calls a minute for one user")
+        yield Finding(file, declared.line_of("rate"), "guard-argument", "give rate as calls a minute")
+    elif declared.kind == "hmac" and not given.get("rate"):
+        yield Finding(file, declared.kind_line, "webhook-rate", "give rate: calls a minute that one environment admits")
     if "store_down" in given and given["store_down"] not in STORE_DOWN:
         message = f"say one of {', '.join(sorted(STORE_DOWN))}"
         yield Finding(file, declared.line_of("store_down"), "store-down", message)
@@ -180,7 +182,7 @@ def _check_secrets(declared: Declared, facts: Facts) -> Iterator[Finding]:
             yield Finding(file, line, "secret-unknown", f"take out {name}, or add it to Secret in shared/settings.py")
     needed = [*SECRETS_OF_KIND.get(declared.kind, ()), *SECRETS_OF_SCHEME.get(declared.argument, ())]
     rate = declared.arguments.get("rate", 0)
-    if (_is_count(rate) and rate) or declared.arguments.get("consumes"):
+    if (declared.kind == "jwt" and _is_count(rate) and rate) or declared.arguments.get("consumes"):
         needed.append(RATE_SECRET)
     if declared.kind == "jwt" and declared.options.get("legacy"):
         needed.append(LEGACY_SECRET)

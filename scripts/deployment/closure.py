@@ -68,9 +68,11 @@ LAZY = (
     LazyEdge("shared.guard.schemes", "shared.guard.verify.mercadopago", live=_signed_by("mercadopago")),
     LazyEdge("shared.guard.schemes", "shared.guard.verify.paddle", live=_signed_by("paddle")),
     LazyEdge("shared.guard.kinds", "shared.guard.people", live=lambda guard: guard.kind == "jwt"),
-    # A function that consumes has its rate in its admission.
+    # A webhook keeps its rate by itself, and a function that consumes has it in its admission.
     LazyEdge(
-        "shared.guard.declaration", "shared.abuse.shared_rate", live=lambda guard: guard.rate > 0 and not guard.consumes
+        "shared.guard.declaration",
+        "shared.abuse.shared_rate",
+        live=lambda guard: guard.kind == "jwt" and guard.rate > 0 and not guard.consumes,
     ),
     # Whoever reaches these opens credentials, though not at every call.
     LazyEdge("shared.data.encryption", "cryptography", live=lambda guard: True),

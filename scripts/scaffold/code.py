@@ -18,6 +18,7 @@ CALLERS = {
     "app": "The console calls for {words}.",
     "public": "Anybody may ask for {words}.",
 }
+RATES = {"webhook": "    rate=600,", "ai": "    rate=30,", "app": "    rate=30,"}
 METHODS = {"public": "GET", "queue": ""}
 SECONDS = {"webhook": 3.0, "queue": 28.0, "cron": 25.0, "public": 2.0}
 BODY_LIMITS = {"webhook": "64 * 1024", "ai": "16 * 1024", "app": "16 * 1024"}
@@ -34,7 +35,7 @@ def function_file(name: Name) -> str:
         f'    methods=("{method}",),' if method else "",
         f"    body_limit={BODY_LIMITS[name.prefix]}," if name.prefix in BODY_LIMITS else "",
         f"    seconds={SECONDS.get(name.prefix, 10.0)},",
-        "    rate=30," if name.prefix in ("ai", "app") else "",
+        RATES.get(name.prefix, ""),
         f"    secrets={secrets},",
         "    writes=(),",
         f'    store_down="{"queue" if name.prefix == "queue" else "refuse"}",',

@@ -31,7 +31,7 @@ local BREAKER = '(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d
 local META = '(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)'
 local COUNTER = '(%-?%d+) (%-?%d+) (%-?%d+) (%d+) (%d+)'
 
-local call, match, format, concat = redis.call, string.match, string.format, table.concat
+local call, match, sub, format, concat = redis.call, string.match, string.sub, string.format, table.concat
 local max, min, floor = math.max, math.min, math.floor
 local tenant, index, provider = KEYS[1], KEYS[2], KEYS[3]
 local now
@@ -90,6 +90,14 @@ local function ask(breaker, mode)
     return 'breaker_open', PROBE_RETRY
   end
   return nil, breaker[1]
+end
+
+-- One call more of a breaker that is closed and has seen nothing but successes, as nearly all are; nil for another.
+local function counted_healthy(packed)
+  local start, calls, before = match(packed, '^0 0 0 (%d+) (%d+) 0 0 (%d+) 0 0 0 0 0$')
+  if start and now < start + WINDOW then
+    return concat({'0 0 0', start, calls + 1, '0 0', before, '0 0 0 0 0'}, ' ')
+  end
 end
 
 local function count(breaker, outcome)
@@ -197,8 +205,12 @@ local function ending()
 
   -- Which hashes are still in the epoch in which they admitted this hold. Since then one may have been lost and seeded.
   local function current_places(record)
-    local own, theirs = known.t.m, known.p.m
-    return {t = own and match(own, '^%d+') == record.epoch, p = theirs and match(theirs, '^%d+') == record.provider_epoch}
+    if not record.current then
+      local own, theirs = known.t.m, known.p.m
+      record.current = {t = own and match(own, '^%d+') == record.epoch,
+        p = theirs and match(theirs, '^%d+') == record.provider_epoch}
+    end
+    return record.current
   end
 
   local alerts = {}
@@ -236,10 +248,14 @@ local function ending()
     for place, field in string.gmatch(match(record.entries, '|(.*)$'), '(%S+) (%S+)') do
       position = position + 1
       local generation = record.generations[position]
-      if generation >= 0 and current[place] then
-        local breaker = breaker_of(known[place][field])
+      local outcome, busy = outcome_of(field)
+      local packed = current[place] and known[place][field]
+      local healthy = packed and generation == 0 and outcome == 'success' and busy == 0 and counted_healthy(packed)
+      if healthy then
+        change(place, field, healthy)
+      elseif generation >= 0 and current[place] then
+        local breaker = breaker_of(packed)
         local opens = breaker[1]
-        local outcome, busy = outcome_of(field)
         tell(breaker, generation, outcome, record.expires)
         if busy > 0 and place == 'p' then
           breaker[3] = max(breaker[3], now + busy)
@@ -265,7 +281,7 @@ local function ending()
         fields[position] = 'h:' .. id
       end
       for position, packed in ipairs(call('HMGET', tenant, unpack(fields))) do
-        if packed and string.sub(packed, 1, 1) == 'o' then
+        if packed and sub(packed, 1, 1) == 'o' then
           local record = read_record(packed)
           records[fields[position]] = record
           for place, field in string.gmatch(record.entries, '([tp]) (%S+)') do
@@ -318,8 +334,9 @@ local function ending()
     if record.state == 's' then
       return {'already', 0, 0, 0}
     end
-    local meta, their_meta = {match(known.t.m, META)}, known.p.m and {match(known.p.m, META)}
-    now = max(tonumber(ARGV[3]), tonumber(meta[4]), their_meta and tonumber(their_meta[4]) or 0)
+    local head, last, tail = match(known.t.m, '^(%d+ %d+ %d+ )(%d+)(.*)$')
+    local their_head, their_last, their_tail = match(known.p.m or '', '^(%d+ %d+ %d+ )(%d+)(.*)$')
+    now = max(tonumber(ARGV[3]), tonumber(last), tonumber(their_last or 0))
     local was_open, overdraft, used, events = record.state == 'o', 0, {}, {}
     for meter = 1, meters do
       used[meter] = tonumber(ARGV[8 + meter])
@@ -338,13 +355,12 @@ local function ending()
       end
       move(record, nil, difference)
     end
-    local moment = concat({now})
-    record.state, record.used, meta[4] = 's', used, moment
+    record.state, record.used = 's', used
     change('t', record_field, packed_record(record))
-    change('t', 'm', concat(meta, ' '))
-    if their_meta then
-      their_meta[4] = moment
-      change('p', 'm', concat(their_meta, ' '))
+    local moment = concat({now})
+    change('t', 'm', head .. moment .. tail)
+    if their_last then
+      change('p', 'm', their_head .. moment .. their_tail)
     end
     commit()
     if was_open then
@@ -510,7 +526,8 @@ local function admit()
   for at = first_breaker, last, 2 do
     local is_own, position = A[at] == 't', #generations + 1
     local values, slot, generation = is_own and value or their_value, slots[budgets + position], 0
-    if values[slot] or values[slot + 1] then
+    -- Closed and not busy, as nearly all are, it is told by its first three numbers.
+    if values[slot + 1] or values[slot] and sub(values[slot], 1, 6) ~= '0 0 0 ' then
       local breaker, reason = breaker_of(values[slot]), nil
       reason, generation = ask(breaker, values[slot + 1])
       if reason then

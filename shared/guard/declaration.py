@@ -19,7 +19,7 @@ from shared.abuse.local_rate import LocalRate
 from shared.clock import Deadline
 from shared.cloud import parameters
 from shared.errors import Problem, RateExceeded, Refused
-from shared.guard.kinds import Cron, Kind, Queue
+from shared.guard.kinds import Cron, Hmac, Kind, Queue
 from shared.guard.language import preferred
 from shared.guard.request import Caller, HttpCall, Request, arrival_of, read_http
 from shared.guard.response import Response, cors_headers, preflight, render, render_problem
@@ -42,8 +42,9 @@ class Guard:
     """The declaration. Literals only, so that the audit reads it without importing the function.
 
     `methods` as HTTP names them; `body_limit` in bytes; `seconds` the function's own deadline; `secrets` the names it
-    may read; `rate` (calls a minute for one user) needs the shared store; `writes` what it changes; `store_down` what
-    it does when a store is away: "refuse" (503), "degrade" (admit in Postgres) or "queue" (later).
+    may read; `writes` what it changes; `store_down` what it does when a store is away: "refuse" (503), "degrade" (admit
+    in Postgres) or "queue" (later). `rate` is calls a minute: for one user, counted in the shared store; of a webhook,
+    in one environment, which counts by itself, so that a provider is heard whatever store is away.
 
     `consumes` names what it may use up of "ai", "embedding", "file" and "send", and `rates` how often it may, as
     (scope, calls, seconds) of one "tenant", "contact" or "member" each: an admission (shared/abuse/admission.py) takes
@@ -75,7 +76,8 @@ class Guard:
         self.consumes = consumes
         self.rates = (*rates, ("member", rate, RATE_SECONDS)) if rate and consumes else rates
         # Before a consuming call has reached its admission it has read the database: so often in one environment.
-        self._own_rate = LocalRate(rate, RATE_SECONDS) if rate and consumes else None
+        is_own = bool(consumes) or isinstance(kind, Hmac)
+        self._own_rate = LocalRate(rate, RATE_SECONDS) if rate and is_own else None
 
     def forget_rate(self) -> None:
         """Count calls anew, as a fresh environment does."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from local.postgres import free_port
+from local.ports import free_port
 from local.runtime import Invocation
 from local.serve import serve
 from local.world import World

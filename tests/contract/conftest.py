@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from supabase import Client, ClientOptions, create_client
 
-from local.postgres import free_port, temporary_cluster
+from local.ports import free_port
+from local.postgres import temporary_cluster
 from local.serve import serve
 from local.supabase import application, bootstrap, generate_keys
 

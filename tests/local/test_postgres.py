@@ -16,7 +16,8 @@ import psycopg
 import pytest
 
 from local import postgres_install
-from local.postgres import Cluster, free_port, temporary_cluster
+from local.ports import free_port
+from local.postgres import Cluster, temporary_cluster
 from local.postgres_install import PostgresError
 
 ROOT = Path(__file__).resolve().parents[2]

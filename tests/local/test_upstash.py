@@ -1,7 +1,7 @@
 import hashlib
-import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import fakeredis
 import httpx
@@ -9,20 +9,21 @@ import pytest
 from upstash_redis import Redis
 from upstash_redis.errors import UpstashError
 
+from local import redis_server
 from local.serve import serve
 from local.upstash import application
 
 TOKEN = "token-of-the-test"
 
 
-# The bridge over fakeredis and, if the environment names one (whose data are lost), over a real Redis.
-REDIS_URLS = [None, *([os.environ["TEST_REDIS_URL"]] if "TEST_REDIS_URL" in os.environ else [])]
-
-
-@pytest.fixture(scope="module", params=REDIS_URLS, ids=lambda redis_url: "Redis" if redis_url else "fakeredis")
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    with serve(application(TOKEN, request.param)) as url:
-        yield url
+@pytest.fixture(scope="module", params=["fakeredis", "Redis"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bridge, over both that `make dev` and a test may put behind it."""
+    with ExitStack() as stack:
+        behind = None
+        if request.param == "Redis":
+            behind = stack.enter_context(redis_server.running(tmp_path_factory.mktemp("redis"))).url
+        yield stack.enter_context(serve(application(TOKEN, behind)))
 
 
 @pytest.fixture

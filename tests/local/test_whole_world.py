@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from local.plan import PARTS, PROJECT
-from local.ports import is_free
-from local.postgres import free_port
+from local.ports import free_port, is_free
 
 DEADLINE = 60.0
 

@@ -21,7 +21,7 @@ app_thing      jwt(aal2, fresh_totp=300)  POST /app/thing                       
 cron_sweep     cron                       rate(1 minute), POST /cron/sweep        1     -     5/28
 public_health  public                     GET /public/health                      0    60      2/5
 queue_reply    queue(reply)               sqs ReplyQueue                          1     -      5/6
-webhook_meta   hmac(meta)                 GET POST /webhook/meta                  1     -      3/5
+webhook_meta   hmac(meta)                 GET POST /webhook/meta                  1   600      3/5
 5 functions, 0 findings
 """
 ALONE = """

@@ -6,7 +6,8 @@ import httpx
 import psycopg
 import pytest
 
-from local.postgres import Cluster, free_port, temporary_cluster
+from local.ports import free_port
+from local.postgres import Cluster, temporary_cluster
 from local.serve import serve
 from local.supabase import SupabaseKeys, application, bootstrap, generate_keys
 

@@ -54,7 +54,7 @@ SIGNED = (
     FILES[PUBLIC]
     .replace("guard, public", "guard, hmac")
     .replace('public(reason="Monitors ask without credentials.", rate=60)', 'hmac("meta")')
-    .replace("secrets=()", 'secrets=("META_APP_SECRET",)')
+    .replace("secrets=()", 'rate=600, secrets=("META_APP_SECRET",)')
 )
 
 GUARDED = "GUARD" + FILES[PUBLIC].partition("\n\nGUARD")[2].partition("\n\n\n")[0]
@@ -112,6 +112,7 @@ GUARD = [
     declared("guard-argument", "aal2=True, fresh_totp=300", "fresh_totp=300"),
     Bad("secret-missing", APP, "fresh_totp=300", "legacy=True", "secrets="),
     Bad("public-reason", PUBLIC, "Monitors ask without credentials.", "just because", "just because"),
+    Bad("webhook-rate", WEBHOOK, "    rate=600,\n", "", 'hmac("meta")'),
     Bad("public-rate", PUBLIC, "rate=60", "rate=0", "rate=0"),
     declared("guard-methods", 'methods=("POST",)', 'methods=("post",)'),
     declared("guard-methods", 'methods=("POST",)', 'methods=("POST", "OPTIONS")'),

@@ -53,6 +53,7 @@ GUARD = guard(
     methods=("GET", "POST"),
     body_limit=1024,
     seconds=3.0,
+    rate=600,
     secrets=("META_APP_SECRET",),
     writes=(),
     store_down="refuse",

@@ -126,6 +126,21 @@ def test_no_event_that_is_not_signed_passes_and_none_is_our_fault(event):
     assert answer["headers"]["x-content-type-options"] == "nosniff"
 
 
+def test_a_webhook_keeps_a_rate_that_asks_no_store(monkeypatch):
+    now = [1_750_000_000.0]
+    monkeypatch.setattr("shared.clock.now", lambda: now[0])
+    monkeypatch.delenv("UPSTASH_REDIS_REST_URL", raising=False)
+    handler = webhook(lambda request: Response(), rate=3)
+    forged = signed()
+    forged["body"] = "other"
+    answers = [handler(event, Context)["statusCode"] for event in (forged, *[signed()] * 4)]
+    assert answers == [401, 200, 200, 200, 429]
+    late = handler(signed(), Context)
+    assert late["headers"]["retry-after"] == "20"
+    now[0] += 20
+    assert handler(signed(), Context)["statusCode"] == 200
+
+
 @given(st.binary(max_size=500))
 def test_every_signed_body_passes_and_no_changed_one_does(body):
     header = sign_meta(body, SECRET, 0).headers["x-hub-signature-256"]
