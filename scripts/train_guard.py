@@ -1,8 +1,11 @@
-"""Learn the weights of the input guard from the project's own lines (scripts/guard_lines), and write them.
+"""Put the input guard's concepts together and learn their weights from the project's own lines; write both.
 
-A line stands for as many as its alternatives make, of which a seeded sample is taken; each counts as much as a line
-alone. Logistic regression over concepts and pairs, with the same features as the guard. No random start, one seed: the
-same lines give the same file.
+Concepts: shared/safety/concepts/<language>.txt, a line for each, `name: word beginning* of_a_phrase`. A word of five letters
+or more is also known with two neighbouring letters changed, as people write in a hurry.
+
+Lines: scripts/guard_lines. `(a|b)` stands for either; of all that a line stands for a seeded sample is taken, and it
+counts as much as one line. Logistic regression over concepts and pairs, with the features that the guard itself makes,
+and bounds that say what may accuse. No random start and one seed: the same lines give the same file.
 """
 
 import json
@@ -12,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -20,40 +24,94 @@ from shared.safety import concepts as lists  # noqa: E402
 from shared.safety import scoring  # noqa: E402
 from shared.safety.canonical import canonical  # noqa: E402
 
+LANGUAGES = ("es", "pt", "en")
+WORDS = PROJECT / "shared" / "safety" / "concepts"
 LINES = PROJECT / "scripts" / "guard_lines"
-WEIGHTS = lists.FOLDER / "weights.json"
-SAMPLE = 24
-ROUNDS = 40
-STEP = 0.25
-DECAY = 2e-4
-PAIR_DECAY = 6e-4
-# What is done, to what, and what only stands beside it. A pair may speak for an attack when it holds something done, or
-# two things that it is done to; what only stands beside may not, and what shops are asked never does.
-DONE = {"drop", "disable", "reveal", "become", "are_now", "now_on", "say_only", "tamper", "tool", "send", "want_you", "encode", "memory",
-        "confirm", "refuse", "forbid"}
-BESIDE = {"you", "all", "without", "prior", "exact", "i_am"}
-HARMLESS = {"shop", "ask", "life", "mine", "me"}
-BLUNT = {"data", "price", "zero", "tool", "harm", "story", "mode", "access", "exact", "send", "tamper", "memory", "confirm", "url"}
-ALONE = {"persona", "forged", "prompt", "are_now", "now_on", "become", "say_only", "refuse", "ai", "hidden", "authority", "key", "forbid",
-         "what_model", "ethic"}
+MISSPELLED = 5
+# Concepts that accuse by themselves.
+# Concepts that accuse by themselves, and how far; no other does.
+ALONE = {
+    **dict.fromkeys(("persona", "forged"), 3.0),
+    **dict.fromkeys(
+        ("prompt", "are_now", "now_on", "become", "say_only", "refuse", "forbid", "what_model", "free"), 0.8
+    ),
+    **dict.fromkeys(("key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4),
+}
+SAMPLE, TOGETHER, TOGETHER_WEIGHT = 24, 600, 0.15
+ROUNDS, STEP, DECAY, PAIR_DECAY = 40, 0.25, 2e-4, 6e-4
+LEAST, LEAST_HARMLESS, MOST = -0.6, -2.0, 9.0
 _CHOICE = re.compile(r"\(([^()]*\|[^()]*)\)")
+
+Example = tuple[frozenset[int], bool, float]
 
 
 def main() -> int:
-    """Train, write, say how well the own lines are told apart."""
+    """Write the file; say how well the own lines are told apart."""
+    text, said = made()
+    lists.FILE.write_text(text, encoding="utf-8")
+    print(f"{lists.FILE.relative_to(PROJECT)}: {len(text) // 1000} kB, {said}")
+    return 0
+
+
+def made() -> tuple[str, str]:
+    """What the file should hold, and a sentence about it."""
+    kept = word_lists()
+    lists.FILE.write_text(json.dumps(kept | {"bias": 0.0, "weights": {}}), encoding="utf-8")
+    scoring.concepts = lists.Concepts()
     chance = random.Random(7)
     rows = list(examples(chance))
     bias, weights = train(rows, chance)
-    names = scoring.concepts.names
-    kept = {
-        f"{names[key >> 8]} {names[key & 255]}".strip(): round(weight, 2)
-        for key, weight in sorted(weights.items())
-        if abs(weight) >= 0.02
+    told = {key: round(weight, 2) for key, weight in sorted(weights.items()) if abs(weight) >= 0.02}
+    wrong = sum((bias + sum(told.get(key, 0.0) for key in keys) > 0) != attack for keys, attack, _ in rows)
+    kept |= {"bias": round(bias, 2), "weights": told}
+    return json.dumps(
+        kept, separators=(",", ":")
+    ) + "\n", f"{len(rows)} examples, {len(told)} weights, {wrong} on the wrong side"
+
+
+def word_lists() -> dict[str, Any]:
+    """Names, words, beginnings and phrases of all languages."""
+    names, words, beginnings = [""], dict[str, int](), dict[str, int]()
+    phrases: dict[str, list[tuple[list[str], int]]] = {}
+    for language in LANGUAGES:
+        for line in (WORDS / f"{language}.txt").read_text(encoding="utf-8").splitlines():
+            name, _, listed = line.partition(": ")
+            if name not in names:
+                names.append(name)
+            concept = names.index(name)
+            for word in canonical(listed).split():
+                if word.endswith("*"):
+                    beginnings.setdefault(word[:-1], concept)
+                elif "_" in word:
+                    first, second, *rest = word.split("_")
+                    known = phrases.setdefault(f"{first} {second}", [])
+                    if rest not in [other for other, _ in known]:
+                        known.append((rest, concept))
+                else:
+                    words.setdefault(word, concept)
+    for known in phrases.values():
+        known.sort(key=lambda phrase: (-len(phrase[0]), phrase))
+    for beginning, concept in list(beginnings.items()):
+        for other in misspelled(beginning):
+            beginnings.setdefault(other, concept)
+    parts = {part for pair, known in phrases.items() for rest, _ in known for part in (*pair.split(), *rest)}
+    plain = {names.index(name) for name in lists.HARMLESS - {"mine"}}
+    right = words.keys() | parts
+    corrections = {
+        other: word
+        for word in sorted(right)
+        if words.get(word) not in plain
+        for other in misspelled(word)
+        if other not in right
     }
-    WEIGHTS.write_text(json.dumps({"bias": round(bias, 2), "weights": kept}, indent=0, sort_keys=True) + "\n")
-    wrong = sum((bias + sum(weights.get(key, 0.0) for key in keys) > 0) != attack for keys, attack, _ in rows)
-    print(f"{len(rows)} examples, {len(kept)} weights, {wrong} of the own lines on the wrong side")
-    return 0
+    return {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "corrections": corrections}
+
+
+def misspelled(word: str) -> Iterator[str]:
+    """The word with two neighbouring letters changed, its first one apart."""
+    if len(word) >= MISSPELLED:
+        for place in range(1, len(word) - 1):
+            yield word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
 def lines(kind: str, language: str) -> Iterator[tuple[str, str]]:
@@ -72,74 +130,84 @@ def spoken(line: str, chance: random.Random) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def examples(chance: random.Random) -> Iterator[tuple[frozenset[int], bool, float]]:
-    """Features of the whole line, whether it is an attack, and its weight."""
+def examples(chance: random.Random) -> Iterator[Example]:
+    """Features of a line, whether it is an attack, and its weight."""
     for kind in ("attacks", "harmless"):
-        for language in lists.LANGUAGES:
+        for language in LANGUAGES:
             for _, line in lines(kind, language):
-                said = {spoken(line, chance) for _ in range(SAMPLE)}
-                for text in sorted(said):
-                    unit = scoring.trimmed(
-                        [concept for words in scoring.sentences(canonical(text)) for concept in scoring.concepts.of(words)]
-                    )
-                    yield frozenset(scoring.features(unit)), kind == "attacks", 1 / len(said)
-    yield from _together(chance)
-
-
-def _together(chance: random.Random) -> Iterator[tuple[frozenset[int], bool, float]]:
-    """Two or three harmless lines in one sentence: much said at once is no attack."""
-    for language in lists.LANGUAGES:
+                texts = sorted({spoken(line, chance) for _ in range(SAMPLE)})
+                for text in texts:
+                    yield _features(text), kind == "attacks", 1 / len(texts)
+    # Two or three harmless lines at once: much said is no attack.
+    for language in LANGUAGES:
         known = [line for _, line in lines("harmless", language)]
-        for _ in range(600):
+        for _ in range(TOGETHER):
             text = " ".join(spoken(chance.choice(known), chance) for _ in range(chance.choice((2, 3))))
-            unit = [concept for words in scoring.sentences(canonical(text)) for concept in scoring.concepts.of(words)]
-            yield frozenset(scoring.features(scoring.trimmed(unit[: scoring.LONG]))), False, 0.15
+            yield _features(text), False, TOGETHER_WEIGHT
 
 
-def may_accuse(key: int) -> bool:
-    """Whether the feature may have a weight above zero."""
-    names = scoring.concepts.names
-    first, second = names[key >> 8], names[key & 255]
+def _features(text: str) -> frozenset[int]:
+    unit = [concept for words in scoring.sentences(canonical(text)) for concept in scoring.concepts.of(words)]
+    return frozenset(scoring.features(scoring.trimmed(unit)[: scoring.LONG]))
+
+
+def most(key: int) -> float:
+    """How far above zero a feature's weight may be."""
+    first, second = scoring.concepts.names[key >> 8], scoring.concepts.names[key & 255]
     if not second:
-        return first in ALONE
+        return ALONE.get(first, 0.0)
     both = {first, second}
-    if both & HARMLESS or both <= BESIDE:
-        return False
-    if both <= BLUNT:
-        return len(both) == 2 and not both & {"tool", "mode", "story", "exact"}
-    return not (both & BESIDE and both & BLUNT) and both != {"reveal", "zero"}
+    if both & lists.HARMLESS or both <= lists.BESIDE or not both - {"reveal", "give", "zero", "data"}:
+        return 0.0
+    if both <= lists.BLUNT:
+        return (
+            MOST
+            if both
+            in (
+                {"tamper", "price"},
+                {"tamper", "zero"},
+                {"price", "zero"},
+                {"confirm", "zero"},
+                {"send", "url"},
+                {"give", "access"},
+                {"give", "tool"},
+                {"tool", "zero"},
+            )
+            else 0.0
+        )
+    if "all" in both:
+        return MOST if both & {"rules", "prompt", "ai", "refuse", "others", "persona", "free"} else 0.0
+    return 0.0 if both & lists.BESIDE and both & lists.BLUNT else MOST
 
 
 def least(key: int) -> float:
-    """How far below zero the feature's weight may be: two parts of an attack never speak against one."""
+    """How far below zero a feature's weight may be: two parts of an attack never speak against one."""
     names = scoring.concepts.names
     both = {names[key >> 8], names[key & 255] or names[key >> 8]}
-    if both & HARMLESS:
-        return -1.2
-    return -0.4 if both & (BESIDE | BLUNT) else 0.0
+    if both & lists.HARMLESS:
+        return LEAST_HARMLESS
+    return LEAST if both & (lists.BESIDE | lists.BLUNT) else 0.0
 
 
-def train(rows: list[tuple[frozenset[int], bool, float]], chance: random.Random) -> tuple[float, dict[int, float]]:
-    """Stochastic gradient descent with AdaGrad; harmless lines weigh so much that both sides count the same."""
-    harmless = sum(weight for _, attack, weight in rows if not attack)
+def train(rows: list[Example], chance: random.Random) -> tuple[float, dict[int, float]]:
+    """Bias and weights, by stochastic gradient descent with steps that shrink (AdaGrad). Both sides count the same."""
     hostile = sum(weight for _, attack, weight in rows if attack)
-    weights: dict[int, float] = {}
-    slopes: dict[int, float] = {}
-    bias, bias_slope = -1.0, 1e-8
-    order = list(rows)
+    harmless = sum(weight for _, attack, weight in rows if not attack)
+    bounds = {key: (least(key), most(key)) for keys, _, _ in rows for key in keys}
+    weights, slopes = dict.fromkeys(bounds, 0.0), dict.fromkeys(bounds, 1e-8)
+    bias, bias_slope, order = -1.0, 1e-8, list(rows)
     for _ in range(ROUNDS):
         chance.shuffle(order)
         for keys, attack, weight in order:
-            odds = bias + sum(weights.get(key, 0.0) for key in keys)
-            wrong = (1 / (1 + math.exp(-max(-30.0, min(30.0, odds)))) - attack) * weight * (1 if attack else hostile / harmless)
+            guess = scoring.probability(bias + sum([weights[key] for key in sorted(keys)]))
+            wrong = (guess - attack) * weight * (1.0 if attack else hostile / harmless)
             bias_slope += wrong * wrong
             bias -= STEP * wrong / math.sqrt(bias_slope)
             for key in keys:
-                old = weights.get(key, 0.0)
-                slope = wrong + (PAIR_DECAY if key & 255 else DECAY) * old
-                slopes[key] = slopes.get(key, 1e-8) + slope * slope
-                new = old - STEP * slope / math.sqrt(slopes[key])
-                weights[key] = min(max(new, least(key)), 9.0 if may_accuse(key) else 0.0)
+                slope = wrong + (PAIR_DECAY if key & 255 else DECAY) * weights[key]
+                slopes[key] += slope * slope
+                low, high = bounds[key]
+                weights[key] = min(max(weights[key] - STEP * slope / math.sqrt(slopes[key]), low), high)
     return bias, weights
 
 

@@ -70,6 +70,7 @@ _STACKED = re.compile(f"[{''.join(map(chr, _MARKS))}]{{4,}}")
 _ASCII = frozenset(map(chr, range(128)))
 # Up to so many kinds of strange characters it is quicker to replace each than to look up every character.
 _KINDS = 24
+_KNOWN = frozenset(map(chr, _FOLDS))
 
 
 def canonical(text: str) -> str:
@@ -77,20 +78,16 @@ def canonical(text: str) -> str:
     text = text[:MAXIMUM_CHARACTERS].lower()
     if text.isascii():
         return text
-    text = _folded(text)
-    if text.isascii() or not any(map(unicodedata.decomposition, set(text) - _ASCII)):
-        return text
-    return unicodedata.normalize("NFKD", text)[:MAXIMUM_CHARACTERS].translate(_TABLE)
-
-
-def _folded(text: str) -> str:
     strange = set(text) - _ASCII
     if len(strange) > _KINDS:
-        return text.translate(_TABLE)
-    for char in strange:
-        code = ord(char)
-        if code in _FOLDS:
-            text = text.replace(char, _FOLDS[code] or "")
+        text = text.translate(_TABLE)
+        strange = set(text) - _ASCII
+    else:
+        for char in strange & _KNOWN:
+            text = text.replace(char, _FOLDS[ord(char)] or "")
+        strange -= _KNOWN
+    if any(map(unicodedata.decomposition, strange)):
+        text = unicodedata.normalize("NFKD", text)[:MAXIMUM_CHARACTERS].translate(_TABLE)
     return text
 
 

@@ -1,133 +1,140 @@
-"""Concepts: what words mean to the guard, whatever the language. `drop` is *ignore*, *olvida* and *esqueça*.
+"""Concepts: what words mean to the input guard, whatever the language. `drop` is *ignore*, *olvida* and *esqueça*.
 
-The lists are the files of `concepts/`, one for each language; a line is a concept and its words: `ignor*` is a
-beginning, `you_are_now` a phrase. The weights say how much a concept, or two of them in this order and close
-together, speak for an attack; scripts/train_guard.py learns them from the project's own lines.
+The lists are the files of `concepts/`, one for each language; scripts/train_guard.py puts them together with the
+weights it learns into `concepts.json`, which is all that is read here.
 """
 
 import json
 from pathlib import Path
 
-from shared.safety.canonical import canonical
+FILE = Path(__file__).with_name("concepts.json")
+# A beginning (`ignor*`) is at least so long and at most; a longer word is none of ours.
+SHORTEST, LONGEST = 3, 12
+# Words whose concept is remembered.
+REMEMBERED = 20_000
 
-FOLDER = Path(__file__).parent / "concepts"
-LANGUAGES = ("es", "pt", "en")
-# Beginnings are at least so long.
-SHORTEST = 3
-MISSPELLED = 5
-CACHED = 20_000
-LONGEST = 24
+# What is done, and what only stands beside it. A pair speaks for an attack when it holds something done or two things
+# that it is done to; what only stands beside does not, and what shops are asked never does.
+BESIDE = frozenset({"you", "all", "without", "prior", "exact", "i_am"})
+HARMLESS = frozenset({"shop", "ask", "life", "mine", "me", "dropped"})
+# Too common in shops to accuse anybody with what stands beside.
+BLUNT = frozenset(
+    {
+        "data",
+        "price",
+        "zero",
+        "harm",
+        "story",
+        "mode",
+        "access",
+        "memory",
+        "confirm",
+        "url",
+        "tool",
+        "send",
+        "tamper",
+        "approved",
+        "give",
+    }
+)
+# Of these a unit holds one or it is no attack.
+_WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
+
+_NOTHING = ("", 0, False)
+# Digits written for letters.
+_LEET = str.maketrans("0134578", "oieastb")
+_LEET_L = str.maketrans("0134578", "oleastb")
 
 
 class Concepts:
-    """The words of all languages together."""
+    """All languages' words together, and the weights of concepts and of pairs of them.
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self.names: list[str] = [""]
-        self._words: dict[str, int] = {}
-        self._beginnings: dict[str, int] = {}
-        self._phrases: dict[str, list[tuple[list[str], int]]] = {}
-        self._starts: set[str] = set()
-        self._cache: dict[str, int] = {}
-        for language in LANGUAGES:
-            for line in (folder / f"{language}.txt").read_text(encoding="utf-8").splitlines():
-                name, found, words = line.partition(": ")
-                if found:
-                    self._add(name, canonical(words).split())
-        for phrases in self._phrases.values():
-            phrases.sort(key=lambda phrase: -len(phrase[0]))
+    `bias` and `weights` are log-odds: of a concept under its number shifted by eight bits, of an ordered pair under
+    both numbers. `names[0]` is no concept.
+    """
 
-    def _add(self, name: str, words: list[str]) -> None:
-        if name not in self.names:
-            self.names.append(name)
-        concept = self.names.index(name)
-        for word in words:
-            if word.endswith("*"):
-                self._beginnings.setdefault(word[:-1], concept)
-            elif "_" in word:
-                first, second, *rest = word.split("_")
-                self._starts.add(first)
-                self._phrases.setdefault(f"{first} {second}", []).append((rest, concept))
-            else:
-                self._words.setdefault(word, concept)
+    def __init__(self, file: Path = FILE) -> None:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        self.names: list[str] = kept["names"]
+        self.bias: float = kept["bias"]
+        self.weights: dict[int, float] = {int(key): weight for key, weight in kept["weights"].items()}
+        self._words: dict[str, int] = kept["words"]
+        self._beginnings: dict[str, int] = kept["beginnings"]
+        self._phrases: dict[str, list[tuple[list[str], int]]] = kept["phrases"]
+        self._starts = frozenset(pair.partition(" ")[0] for pair in self._phrases)
+        self._corrections: dict[str, str] = kept["corrections"]
+        self._remembered: dict[str, tuple[str, int, bool]] = {}
+        self.accusing = frozenset(number for number, name in enumerate(self.names) if number and name not in _WEAK)
+        self.around = frozenset(self.names.index(name) for name in ("shop", "ask", "life", "me"))
 
     def of(self, words: list[str]) -> list[int]:
         """The concepts of a sentence, in order."""
-        found, place, last = [], 0, len(words) - 1
-        cache, starts = self._cache, self._starts
-        while place <= last:
-            word = words[place]
-            if word in starts and place < last:
-                matched = self._phrase(words, place)
-                if matched:
-                    found.append(matched[1])
-                    place += matched[0]
+        remembered, found, skip = self._remembered, [], 0
+        for place, word in enumerate(words):
+            known = remembered.get(word)
+            if known is None:
+                known = self._remember(word)
+            if known is _NOTHING or place < skip:
+                continue
+            meant, concept, is_start = known
+            if is_start and place + 1 < len(words):
+                phrase = self._phrase(meant, words, place)
+                if phrase:
+                    found.append(phrase[1])
+                    skip = place + phrase[0]
                     continue
-            place += 1
-            concept = cache.get(word)
-            if concept is None:
-                concept = self._concept(word)
             if concept:
                 found.append(concept)
         return found
 
-    def _phrase(self, words: list[str], place: int) -> tuple[int, int] | None:
-        for rest, concept in self._phrases.get(f"{words[place]} {words[place + 1]}", ()):
-            if words[place + 2 : place + 2 + len(rest)] == rest:
+    def _phrase(self, meant: str, words: list[str], place: int) -> tuple[int, int] | None:
+        """How many words the phrase that begins here has, and its concept."""
+        for rest, concept in self._phrases.get(f"{meant} {self._meant(words[place + 1])}", ()):
+            if list(map(self._meant, words[place + 2 : place + 2 + len(rest)])) == rest:
                 return 2 + len(rest), concept
         return None
 
-    def _concept(self, word: str) -> int:
-        concept = self.exact(word)
-        if not concept and any(char.isdigit() for char in word) and not word.isdigit():
-            concept = self.exact(word.translate(_LEET)) or self.exact(word.translate(_LEET_L))
-        if len(self._cache) > CACHED:
-            self._cache.clear()
-        self._cache[word] = concept
-        return concept
+    def _meant(self, word: str) -> str:
+        known = self._remembered.get(word) or self._remember(word)
+        return known[0] or word
 
-    def exact(self, word: str) -> int:
-        """The concept of a word or of its longest beginning that is listed, 0 for none."""
+    def _remember(self, word: str) -> tuple[str, int, bool]:
+        """The word as it was meant, its concept, and whether a phrase begins with it."""
+        meant = self._corrections.get(word, word)
+        if not word.isalpha() and not word.isdigit():
+            meant = self._as_letters(word)
+        concept, is_start = self._look_up(meant), meant in self._starts
+        if len(self._remembered) >= REMEMBERED:
+            self._remembered.clear()
+        known = (meant, concept, is_start) if concept or is_start or meant != word else _NOTHING
+        self._remembered[word] = known
+        return known
+
+    def _as_letters(self, word: str) -> str:
+        """Digits for letters read as such, by the reading that is a word here, else by the usual one."""
+        readings = [word.translate(_LEET), word.translate(_LEET_L)]
+        return next((reading for reading in readings if self._look_up(reading)), readings[0])
+
+    def _look_up(self, word: str) -> int:
         concept = self._words.get(word)
         if concept is not None:
             return concept
         beginnings = self._beginnings
-        for length in range(min(len(word), 12), SHORTEST - 1, -1):
-            if word[:length] in beginnings:
-                return beginnings[word[:length]]
+        for length in range(min(len(word), LONGEST), SHORTEST - 1, -1):
+            concept = beginnings.get(word[:length])
+            if concept is not None:
+                return concept
         return 0
 
-    def known(self, words: list[str]) -> int:
-        """How many of the words mean something here."""
-        return sum([1 for word in words if self._cache.get(word)])
+    def known(self, words: list[str]) -> bool:
+        """Whether any of the words means something here."""
+        return any([self._remembered.get(word, _NOTHING) is not _NOTHING for word in words])
 
-    def corrected(self, words: list[str]) -> list[str]:
-        """The words, with two neighbouring letters changed back where that makes one of the lists."""
-        return [self._correct(word) if len(word) >= MISSPELLED and not self._cache.get(word) else word for word in words]
-
-    def _correct(self, word: str) -> str:
-        if len(word) > LONGEST:
-            return word
-        for place in range(1, len(word) - 1):
-            other = word[:place] + word[place + 1] + word[place] + word[place + 2 :]
-            if other in self._words or self._begins(other):
-                return other
-        return word
-
-    def _begins(self, word: str) -> bool:
-        return any(word[:length] in self._beginnings for length in range(min(len(word), 12), MISSPELLED - 1, -1))
-
-    def cut(self, words: list[str]) -> list[str]:
-        """Letters that stood apart, cut into words of the lists where they are not one already."""
-        found: list[str] = []
-        for word in words:
-            found += [word] if len(word) <= LONGEST else self._cut(word)
-        return found
-
-    def _cut(self, letters: str) -> list[str]:
+    def cut(self, letters: str) -> list[str]:
+        """The words of the lists in letters that stand together, the longest first at each place."""
         found, place = [], 0
         while place < len(letters):
-            for length in range(min(14, len(letters) - place), 1, -1):
+            for length in range(min(LONGEST + 2, len(letters) - place), 1, -1):
                 if letters[place : place + length] in self._words:
                     found.append(letters[place : place + length])
                     place += length
@@ -135,21 +142,3 @@ class Concepts:
             else:
                 place += 1
         return found
-
-
-_LEET = str.maketrans("0134578", "oieastb")
-_LEET_L = str.maketrans("0134578", "oleastb")
-
-
-class Weights:
-    """`bias`, one weight for each concept and one for each ordered pair of them."""
-
-    def __init__(self, file: Path, concepts: Concepts) -> None:
-        kept = json.loads(file.read_text())
-        place = {name: number for number, name in enumerate(concepts.names)}
-        self.bias: float = kept["bias"]
-        self.of: dict[int, float] = {}
-        for names, weight in kept["weights"].items():
-            first, _, second = names.partition(" ")
-            if first in place and (second in place or not second):
-                self.of[place[first] << 8 | place.get(second, 0)] = weight

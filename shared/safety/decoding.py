@@ -8,35 +8,47 @@ import base64
 import binascii
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 from shared.safety.canonical import hidden_text
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
-_HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){10,}")
-# Of the letters of a language, most are these; of what comes out of a random code, few.
-_READABLE = 0.85
+_HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){12,}")
 DECODED_AT_ONCE = 4
+# A coded word is at least so long, or the bytes stand apart.
+CODED, SHORTEST = 16, 10
+# Bytes and letters that stand apart make words this short.
+APART = 4
+# In Spanish, Portuguese and English more than a third of the letters are vowels; turned by thirteen, a sixth.
+VOWELS = 0.27
 
 
-def decoded(text: str) -> Iterator[str]:
-    """What the text holds in another writing, each at most as long as the text."""
+def decoded(text: str, words: list[str]) -> Iterator[str]:
+    """What the text, divided into `words` at its spaces, holds in another writing; each at most as long as the text."""
     if not text.isascii():
         hidden = hidden_text(text)
         if len(hidden) >= 4:
             yield hidden
-    if text.count("%") >= 4:
+    if "%" in text and text.count("%") >= 4:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
+    coded = " ".join([word for word in words if len(word) >= CODED])
+    if coded:
+        yield from _few(_BASE64, _from_base64, coded)
+        yield from _few(_HEXADECIMAL, _from_hexadecimal, coded)
+    if len(text) < APART * len(words):
+        yield from _few(_HEXADECIMAL, _from_hexadecimal, text)
+
+
+def _few(coded: re.Pattern[str], decode: Callable[[str], str | None], text: str) -> Iterator[str]:
     found = 0
-    for match in _BASE64.finditer(text):
-        if found < DECODED_AT_ONCE and (said := _from_base64(match[0])):
-            found += 1
+    for match in coded.finditer(text):
+        said = decode(match[0])
+        if said is not None:
             yield said
-    for match in _HEXADECIMAL.finditer(text):
-        if found < DECODED_AT_ONCE and (said := _from_hexadecimal(match[0])):
             found += 1
-            yield said
+            if found == DECODED_AT_ONCE:
+                return
 
 
 def _from_base64(word: str) -> str | None:
@@ -63,32 +75,35 @@ def _from_hexadecimal(word: str) -> str | None:
 
 
 def _readable(data: bytes) -> str | None:
-    if b" " not in data and len(data) > 24:
+    """The text, if it is one: by chance twelve bytes of a code are printable once in a hundred thousand."""
+    if len(data) < SHORTEST:
         return None
     try:
         text = data.decode()
     except UnicodeDecodeError:
         return None
-    letters = sum(map(str.isalpha, text)) + text.count(" ")
-    return text if letters >= _READABLE * len(text) else None
+    return text if all(map(str.isprintable, text.split())) else None
 
 
-def turned(text: str) -> Iterator[str]:
-    """Rot13, and the text from its end: for a text in which hardly a word is known."""
-    yield codecs.encode(text, "rot13")
-    yield text[::-1]
+def is_turned(low: str) -> bool:
+    """Whether a canonical text has too few vowels for a language."""
+    vowels = sum([low.count(vowel) for vowel in "aeiou"])
+    return vowels < VOWELS * (len(low) - low.count(" "))
 
 
-_LONE = re.compile(r"(?:(?<!\w)\w(?:[ .\-_*/|,]|(?=\n)|$)){4}")
+def turned(low: str) -> str:
+    """Rot13."""
+    return codecs.encode(low, "rot13")
 
 
-def spaced(text: str) -> str | None:
+def spaced(text: str, words: list[str]) -> str | None:
     """The text with the spaces between its letters taken out; None when it is not written so.
 
-    Two spaces or more, or a line's end, divide words. Without them the letters are one word, for the reader to cut.
+    Two spaces or more, or a line's end, divide its words. Without them its letters stay together, to be cut.
     """
-    parts = text.split()
-    lone = sum([len(part) == 1 for part in parts])
-    if lone < 6 or lone * 10 < len(parts) * 7:
+    if len(words) < 6 or len(text) > APART * len(words) + 8:
         return None
-    return " ".join(part.replace(" ", "") for part in re.split(r" {2,}|\n+", text))
+    lone = sum([len(word) == 1 for word in words])
+    if lone * 10 < len(words) * 7:
+        return None
+    return " ".join([part.replace(" ", "") for part in re.split(r" {2,}|\n+", text)])

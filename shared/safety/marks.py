@@ -10,45 +10,229 @@ import re
 _FORGED = (
     *("<|im_", "<|end", "<|sys", "<|user", "<|assistant", "<|start", "[inst]", "[/inst]", "<<sys", "<</sys"),
     *("<system", "</system", "<sistema", "</sistema", "[system", "[sistema", "(system)", "{system", "{{system"),
-    *('"role":', '"role" :', "'role':", "</customer", "</mensaje", "</mensagem", "</message", "</user", "</prompt", "<prompt"),
-    *("</instruc", "<instruc", "### instruc", "###instruc", "### system", "### sistema", "### fin", "### fim", "### end"),
-    *("### new", "### nuev", "### nova", "=== system", "=== end", "---end", "```system", "```sistema", "<<customer", "<<end"),
-    *("begin system", "end system prompt", "end of prompt", "<admin", "[admin", "[developer", "<developer", "[assistant]"),
+    *(
+        '"role":',
+        '"role" :',
+        "'role':",
+        "</customer",
+        "</mensaje",
+        "</mensagem",
+        "</message",
+        "</user",
+        "</prompt",
+        "<prompt",
+    ),
+    *(
+        "</instruc",
+        "<instruc",
+        "### instruc",
+        "###instruc",
+        "### system",
+        "### sistema",
+        "### fin",
+        "### fim",
+        "### end",
+    ),
+    *(
+        "### new",
+        "### nuev",
+        "### nova",
+        "=== system",
+        "=== end",
+        "---end",
+        "```system",
+        "```sistema",
+        "<<customer",
+        "<<end",
+    ),
+    *(
+        "begin system",
+        "end system prompt",
+        "end of prompt",
+        "<admin",
+        "[admin",
+        "[developer",
+        "<developer",
+        "[assistant]",
+    ),
 )
 # Markup that runs, commands, queries and templates.
 _RUNS = (
-    *("<script", "</script", "javascript:", "vbscript:", "data:text/html", "data:image/svg", "onerror=", "onload=", "onclick="),
-    *("onmouse", "onfocus=", "ontoggle=", "<iframe", "<svg", "<img ", "<img/", "<object", "<embed", "<link ", "<style", "<base "),
-    *("<html", "<body", "<meta", "<form", "<math", "<video", "<audio", "<input", "<?php", "<?xml", "<!entity", "<!doctype"),
-    *("document.cookie", "document.write", "fromcharcode", "alert(", "eval(", "exec(", "system(", "__import__", "os.popen"),
-    *("subprocess.", "console.log(", "window.", "expression(", "@import", "&#x", "&#0", "\\x3c", "\\u003c", "%3cscript", "%3c%"),
-    *("union select", "union all select", "drop table", "select * from", "select @@", "select case", "insert into", "delete from"),
-    *("or 1=1", "or '1'='1", 'or "1"="1', "' or '", "'--", "' --", "; --", ";--", "xp_cmdshell", "waitfor delay", "sleep(", "information_schema"),
-    *("$(", "${", "`id`", "`ls", "| sh", "|sh", "| bash", "; ls", "&& ls", "; cat ", "&& cat ", "rm -rf", "/etc/passwd", "/bin/sh"),
-    *("/bin/bash", "cmd.exe", "cmd|", "powershell", "wget http", "curl http", "curl -", "nc -e", "touch /tmp", "chmod ", "/dev/tcp"),
-    *("{{7", "{{ 7", "{{config", "{% ", "<%=", "#{", "jndi:", "=hyperlink(", "=importxml(", "=webservice(", "=cmd", "+cmd", "@sum("),
+    *(
+        "<script",
+        "</script",
+        "javascript:",
+        "vbscript:",
+        "data:text/html",
+        "data:image/svg",
+        "onerror=",
+        "onload=",
+        "onclick=",
+    ),
+    *(
+        "onmouse",
+        "onfocus=",
+        "ontoggle=",
+        "<iframe",
+        "<svg",
+        "<img ",
+        "<img/",
+        "<object",
+        "<embed",
+        "<link ",
+        "<style",
+        "<base ",
+    ),
+    *(
+        "<html",
+        "<body",
+        "<meta",
+        "<form",
+        "<math",
+        "<video",
+        "<audio",
+        "<input",
+        "<?php",
+        "<?xml",
+        "<!entity",
+        "<!doctype",
+    ),
+    *(
+        "document.cookie",
+        "document.write",
+        "fromcharcode",
+        "alert(",
+        "eval(",
+        "exec(",
+        "system(",
+        "__import__",
+        "os.popen",
+    ),
+    *(
+        "subprocess.",
+        "console.log(",
+        "window.",
+        "expression(",
+        "@import",
+        "&#x",
+        "&#0",
+        "\\x3c",
+        "\\u003c",
+        "%3cscript",
+        "%3c%",
+    ),
+    *(
+        "union select",
+        "union all select",
+        "drop table",
+        "select * from",
+        "select @@",
+        "select case",
+        "insert into",
+        "delete from",
+    ),
+    *(
+        "or 1=1",
+        "or '1'='1",
+        'or "1"="1',
+        "' or '",
+        "'--",
+        "' --",
+        "; --",
+        ";--",
+        "xp_cmdshell",
+        "waitfor delay",
+        "sleep(",
+        "information_schema",
+    ),
+    *(
+        "$(",
+        "${",
+        "`id`",
+        "`ls",
+        "| sh",
+        "|sh",
+        "| bash",
+        "; ls",
+        "&& ls",
+        "; cat ",
+        "&& cat ",
+        "rm -rf",
+        "/etc/passwd",
+        "/bin/sh",
+    ),
+    *(
+        "/bin/bash",
+        "cmd.exe",
+        "cmd|",
+        "powershell ",
+        "wget http",
+        "curl http",
+        "curl -",
+        "nc -e",
+        "touch /tmp",
+        "chmod ",
+        "/dev/tcp",
+    ),
+    *(
+        "{{7",
+        "{{ 7",
+        "{{config",
+        "{% ",
+        "<%=",
+        "#{",
+        "jndi:",
+        "=hyperlink(",
+        "=importxml(",
+        "=webservice(",
+        "=cmd",
+        "+cmd",
+        "@sum(",
+    ),
     *("=1+1", "=sum(", "../../", "..\\..\\", "file://", "gopher://", "dict://", "ldap://", "php://", "%00", "%0d%0a"),
 )
 # Where nobody's link leads.
-_INSIDE = ("169.254.169.254", "metadata.google", "//localhost", "//127.", "//0.0.0.0", "//[::1", "//10.", "//192.168.", "//2130706433")
+_INSIDE = (
+    "169.254.169.254",
+    "metadata.google",
+    "//localhost",
+    "//127.",
+    "//0.0.0.0",
+    "//[::1",
+    "//10.",
+    "//192.168.",
+    "//2130706433",
+)
 _ROLE = re.compile(r"^[\W_]{0,3}(?:system|sistema|assistant|asistente|assistente|ai|ia)\]?\s?:", re.MULTILINE)
-_CHARACTERS = frozenset("<>[]{}|$`'\"#=%&()/\\;:@")
 FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 1.5, 2.0
+# Rare in what people write first.
+_CHARACTERS = "{}[]<>|$`#\\@=%&_+\"'()*/;:-.+ "
 
 
-def marks(low: str) -> list[tuple[str, float]]:
-    """(rule, odds) of what is found in a text of small letters."""
-    if _CHARACTERS.isdisjoint(low):
-        return []
-    found = []
-    if any([piece in low for piece in _FORGED]):
-        found.append(("forged_turn", FORGED))
-    if any([piece in low for piece in _RUNS]):
-        found.append(("runs", RUNS))
-    if "/" in low and any([piece in low for piece in _INSIDE]):
-        found.append(("inside_address", INSIDE))
+def _by_character() -> dict[str, list[tuple[str, str, float]]]:
+    """(piece, rule, odds) by the rarest character of the piece, so that most are never looked for."""
+    pieces: dict[str, list[tuple[str, str, float]]] = {}
+    for rule, odds, listed in (
+        ("forged_turn", FORGED, _FORGED),
+        ("runs", RUNS, _RUNS),
+        ("inside_address", INSIDE, _INSIDE),
+    ):
+        for piece in listed:
+            pieces.setdefault(next((char for char in _CHARACTERS if char in piece), ""), []).append((piece, rule, odds))
+    return pieces
+
+
+_PIECES = _by_character()
+
+
+def marks(low: str) -> dict[str, float]:
+    """Rules and odds of what is found in a canonical text, each rule once."""
+    found: dict[str, float] = {}
+    for character, pieces in _PIECES.items():
+        if character in low:
+            found |= {rule: odds for piece, rule, odds in pieces if piece in low}
     if "](" in low and "![" in low:
-        found.append(("image_link", IMAGE))
+        found["image_link"] = IMAGE
     if ":" in low and _ROLE.search(low):
-        found.append(("role", ROLE))
+        found["role"] = ROLE
     return found

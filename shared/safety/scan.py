@@ -3,19 +3,22 @@
 No text makes it fail or slow: it is cut before it is read, and every step is linear in it.
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from shared.safety import scoring
-from shared.safety.canonical import canonical
-from shared.safety.decoding import decoded, spaced, turned
+from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
+from shared.safety.decoding import decoded, is_turned, spaced, turned
 from shared.safety.marks import marks
 
 BLOCK, FLAG = 0.5, 0.3
-# Of the words of a language so many are in the lists; a text below it may be turned letter by letter.
-KNOWN = 0.12
-MAXIMUM_CHARACTERS = 8192
-MISSPELLINGS = 40
+# A text of fewer words is not looked at turned letter by letter or from its end.
+FEW = 4
+LONGEST = 20
+# So many writings one inside the other are taken off.
+NESTED = 2
 
 
 @dataclass(frozen=True)
@@ -33,46 +36,52 @@ def scan(text: str, lang: str | None = None) -> Verdict:
     `lang` is what the caller believes. Nothing depends on it: an attack comes in whatever language gets through.
     """
     cut = text[:MAXIMUM_CHARACTERS]
-    odds, rules = _plain(cut)
-    for hidden in decoded(cut):
-        inside, why = _plain(hidden)
+    words = cut.split()
+    odds, rules = _read(cut, words)
+    for hidden in _hidden(cut, words, NESTED):
+        inside, why = _read(hidden, hidden.split())
         if inside > odds:
             odds, rules = inside, ("decoded", *why)
     score = scoring.probability(odds)
     if len(text) > MAXIMUM_CHARACTERS:
         score, rules = max(score, FLAG), ("too_long", *rules)
-    verdict: Literal["allow", "flag", "block"] = "block" if score >= BLOCK else "flag" if score >= FLAG else "allow"
-    return Verdict(score, verdict, rules)
+    return Verdict(score, "block" if score >= BLOCK else "flag" if score >= FLAG else "allow", rules)
 
 
-def _plain(text: str) -> tuple[float, tuple[str, ...]]:
-    """Odds and rules of a text as it is read."""
-    joined = spaced(text)
+def _hidden(text: str, words: list[str], depth: int) -> Iterator[str]:
+    for hidden in decoded(text, words):
+        yield hidden
+        if depth > 1:
+            yield from _hidden(hidden, hidden.split(), depth - 1)
+
+
+def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
+    """Odds and rules of a text as somebody reads it."""
+    joined = spaced(text, words)
     low = canonical(text if joined is None else joined)
     found = scoring.sentences(low)
     if joined is not None:
-        found = [scoring.concepts.cut(words) for words in found]
-    odds, keys = scoring.score(found)
-    if odds < 0:
-        odds, keys = _unlikely(low, found, odds, keys)
+        found = [_cut(sentence) for sentence in found]
+    odds, keys = _odds_of(found)
+    if odds < 0 and len(words) >= FEW:
+        if is_turned(low):
+            odds, keys = max((odds, keys), _odds(turned(low)), key=lambda one: one[0])
+        elif not any(map(scoring.concepts.known, found)):
+            odds, keys = max((odds, keys), _odds(low[::-1]), key=lambda one: one[0])
     seen = marks(low)
-    rules = [rule for rule, _ in seen]
-    if odds > scoring.weights.bias:
-        rules += scoring.reasons(keys)
-    return odds + sum([added for _, added in seen]), tuple(rules)
+    rules = (*seen, *scoring.reasons(keys))
+    return odds + sum(seen.values()), rules
 
 
-def _unlikely(low: str, found: list[list[str]], odds: float, keys: set[int]) -> tuple[float, set[int]]:
-    """The same for what an honest reading does not accuse: misspelled, or turned letter by letter."""
-    words = [word for sentence in found for word in sentence]
-    known = scoring.concepts.known(words)
-    if len(words) >= 4 and known < KNOWN * len(words):
-        for other in turned(low):
-            candidate = scoring.score(scoring.sentences(canonical(other)))
-            if candidate[0] > max(odds, 0.0):
-                return candidate
-    if odds > scoring.weights.bias - 1 and keys or known:
-        corrected = [scoring.concepts.corrected(sentence) for sentence in found]
-        if corrected != found:
-            return max((odds, keys), scoring.score(corrected), key=lambda one: one[0])
-    return odds, keys
+def _odds(text: str) -> tuple[float, set[int]]:
+    return _odds_of(scoring.sentences(canonical(text)))
+
+
+def _odds_of(found: list[list[str]]) -> tuple[float, set[int]]:
+    return scoring.odds([scoring.concepts.of(sentence) for sentence in found])
+
+
+def _cut(sentence: list[str]) -> list[str]:
+    """What stood apart letter by letter, cut into words where it is too long to be one."""
+    words = [scoring.concepts.cut(letters) if len(letters) > LONGEST else [letters] for letters in sentence]
+    return list(itertools.chain.from_iterable(words))
