@@ -1,7 +1,6 @@
 """Put the input guard's concepts together and learn their weights from the project's own lines; write both.
 
-Concepts: shared/safety/concepts/<language>.txt, a line for each, `name: word beginning* of_a_phrase`. A word of five letters
-or more is also known with two neighbouring letters changed, as people write in a hurry.
+Concepts: shared/safety/concepts/<language>.txt, a line for each, `name: word beginning* of_a_phrase`.
 
 Lines: scripts/guard_lines. `(a|b)` stands for either; of all that a line stands for a seeded sample is taken, and it
 counts as much as one line. Logistic regression over concepts and pairs, with the features that the guard itself makes,
@@ -35,7 +34,35 @@ ALONE = {
     **dict.fromkeys(
         ("prompt", "are_now", "now_on", "become", "say_only", "refuse", "forbid", "what_model", "free"), 0.8
     ),
-    **dict.fromkeys(("key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4),
+    **dict.fromkeys(("refuse", "context", "key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4),
+}
+# Pairs of common things that are an attack together, by the alphabet.
+BLUNT_PAIRS = {
+    *(("price", "tamper"), ("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
+    *(("access", "give"), ("give", "tool"), ("tool", "zero")),
+}
+# What stands beside accuses only together with these.
+BESIDE_OF = {
+    "all": {"rules", "prompt", "ai", "refuse", "others", "persona", "free"},
+    "you": {
+        "rules",
+        "prompt",
+        "ai",
+        "persona",
+        "key",
+        "forbid",
+        "what_model",
+        "are_now",
+        "now_on",
+        "become",
+        "free",
+        "say_only",
+    },
+    "prior": {"drop", "disable", "rules", "prompt", "reveal", "forbid"},
+    "exact": {"rules", "prompt", "hidden", "say_only", "encode", "output"},
+    "without": {"rules", "refuse", "ethic", "ai", "persona", "output", "become"},
+    "i_am": {"authority", "persona", "become", "reveal", "free", "forged"},
+    "are": {"ai", "persona", "free", "become", "now_on", "refuse"},
 }
 SAMPLE, TOGETHER, TOGETHER_WEIGHT = 24, 600, 0.15
 ROUNDS, STEP, DECAY, PAIR_DECAY = 40, 0.25, 2e-4, 6e-4
@@ -91,27 +118,13 @@ def word_lists() -> dict[str, Any]:
                     words.setdefault(word, concept)
     for known in phrases.values():
         known.sort(key=lambda phrase: (-len(phrase[0]), phrase))
-    for beginning, concept in list(beginnings.items()):
-        for other in misspelled(beginning):
-            beginnings.setdefault(other, concept)
     parts = {part for pair, known in phrases.items() for rest, _ in known for part in (*pair.split(), *rest)}
     plain = {names.index(name) for name in lists.HARMLESS - {"mine"}}
     right = words.keys() | parts
-    corrections = {
-        other: word
-        for word in sorted(right)
-        if words.get(word) not in plain
-        for other in misspelled(word)
-        if other not in right
-    }
-    return {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "corrections": corrections}
-
-
-def misspelled(word: str) -> Iterator[str]:
-    """The word with two neighbouring letters changed, its first one apart."""
-    if len(word) >= MISSPELLED:
-        for place in range(1, len(word) - 1):
-            yield word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+    # Of words with the same letters the first in the alphabet; what is common in shops is never what was meant.
+    spellings = {lists.spelling(word): word for word in sorted(right, reverse=True) if words.get(word) not in plain}
+    spellings = {key: word for key, word in spellings.items() if len(word) >= lists.MISSPELLED}
+    return {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "spellings": spellings}
 
 
 def lines(kind: str, language: str) -> Iterator[tuple[str, str]]:
@@ -160,24 +173,9 @@ def most(key: int) -> float:
     if both & lists.HARMLESS or both <= lists.BESIDE or not both - {"reveal", "give", "zero", "data"}:
         return 0.0
     if both <= lists.BLUNT:
-        return (
-            MOST
-            if both
-            in (
-                {"tamper", "price"},
-                {"tamper", "zero"},
-                {"price", "zero"},
-                {"confirm", "zero"},
-                {"send", "url"},
-                {"give", "access"},
-                {"give", "tool"},
-                {"tool", "zero"},
-            )
-            else 0.0
-        )
-    if "all" in both:
-        return MOST if both & {"rules", "prompt", "ai", "refuse", "others", "persona", "free"} else 0.0
-    return 0.0 if both & lists.BESIDE and both & lists.BLUNT else MOST
+        return MOST if tuple(sorted(both)) in BLUNT_PAIRS else 0.0
+    beside = both & lists.BESIDE
+    return MOST if all(both & BESIDE_OF[name] for name in beside) else 0.0
 
 
 def least(key: int) -> float:

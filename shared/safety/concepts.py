@@ -10,12 +10,14 @@ from pathlib import Path
 FILE = Path(__file__).with_name("concepts.json")
 # A beginning (`ignor*`) is at least so long and at most; a longer word is none of ours.
 SHORTEST, LONGEST = 3, 12
+# Of so many letters on, their order is forgiven.
+MISSPELLED = 5
 # Words whose concept is remembered.
 REMEMBERED = 20_000
 
 # What is done, and what only stands beside it. A pair speaks for an attack when it holds something done or two things
 # that it is done to; what only stands beside does not, and what shops are asked never does.
-BESIDE = frozenset({"you", "all", "without", "prior", "exact", "i_am"})
+BESIDE = frozenset({"you", "all", "without", "prior", "exact", "i_am", "are"})
 HARMLESS = frozenset({"shop", "ask", "life", "mine", "me", "dropped"})
 # Too common in shops to accuse anybody with what stands beside.
 BLUNT = frozenset(
@@ -46,6 +48,11 @@ _LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
 
 
+def spelling(word: str) -> str:
+    """The same for words whose letters, the first apart, stand in another order, as fingers in a hurry write them."""
+    return word[0] + "".join(sorted(word[1:]))
+
+
 class Concepts:
     """All languages' words together, and the weights of concepts and of pairs of them.
 
@@ -62,7 +69,7 @@ class Concepts:
         self._beginnings: dict[str, int] = kept["beginnings"]
         self._phrases: dict[str, list[tuple[list[str], int]]] = kept["phrases"]
         self._starts = frozenset(pair.partition(" ")[0] for pair in self._phrases)
-        self._corrections: dict[str, str] = kept["corrections"]
+        self._spellings: dict[str, str] = kept["spellings"]
         self._remembered: dict[str, tuple[str, int, bool]] = {}
         self.accusing = frozenset(number for number, name in enumerate(self.names) if number and name not in _WEAK)
         self.around = frozenset(self.names.index(name) for name in ("shop", "ask", "life", "me"))
@@ -100,9 +107,11 @@ class Concepts:
 
     def _remember(self, word: str) -> tuple[str, int, bool]:
         """The word as it was meant, its concept, and whether a phrase begins with it."""
-        meant = self._corrections.get(word, word)
+        meant = word
         if not word.isalpha() and not word.isdigit():
             meant = self._as_letters(word)
+        elif LONGEST * 2 > len(word) >= MISSPELLED and not self._look_up(word):
+            meant = self._spellings.get(spelling(word), word)
         concept, is_start = self._look_up(meant), meant in self._starts
         if len(self._remembered) >= REMEMBERED:
             self._remembered.clear()
@@ -128,7 +137,7 @@ class Concepts:
 
     def known(self, words: list[str]) -> bool:
         """Whether any of the words means something here."""
-        return any([self._remembered.get(word, _NOTHING) is not _NOTHING for word in words])
+        return any(self._remembered.get(word, _NOTHING) is not _NOTHING for word in words)
 
     def cut(self, letters: str) -> list[str]:
         """The words of the lists in letters that stand together, the longest first at each place."""
