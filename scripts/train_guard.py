@@ -43,7 +43,7 @@ BLUNT_PAIRS = {
 }
 # What stands beside accuses only together with these.
 BESIDE_OF = {
-    "all": {"rules", "prompt", "ai", "refuse", "others", "persona", "free"},
+    "all": {"rules", "prompt", "ai", "refuse", "persona", "free"},
     "you": {
         "rules",
         "prompt",
@@ -62,7 +62,7 @@ BESIDE_OF = {
     "exact": {"rules", "prompt", "hidden", "say_only", "encode", "output"},
     "without": {"rules", "refuse", "ethic", "ai", "persona", "output", "become"},
     "i_am": {"authority", "persona", "become", "reveal", "free", "forged"},
-    "are": {"ai", "persona", "free", "become", "now_on", "refuse"},
+    "are": {"persona", "free", "become", "now_on", "refuse"},
 }
 SAMPLE, TOGETHER, TOGETHER_WEIGHT = 24, 600, 0.15
 ROUNDS, STEP, DECAY, PAIR_DECAY = 40, 0.25, 2e-4, 6e-4
@@ -170,7 +170,7 @@ def most(key: int) -> float:
     if not second:
         return ALONE.get(first, 0.0)
     both = {first, second}
-    if both & lists.HARMLESS or both <= lists.BESIDE or not both - {"reveal", "give", "zero", "data"}:
+    if len(both) == 1 or both & lists.HARMLESS or both <= lists.BESIDE or not both - {"reveal", "give", "zero", "data"}:
         return 0.0
     if both <= lists.BLUNT:
         return MOST if tuple(sorted(both)) in BLUNT_PAIRS else 0.0
@@ -197,7 +197,8 @@ def train(rows: list[Example], chance: random.Random) -> tuple[float, dict[int, 
     for _ in range(ROUNDS):
         chance.shuffle(order)
         for keys, attack, weight in order:
-            guess = scoring.probability(bias + sum([weights[key] for key in sorted(keys)]))
+            odds = bias + sum([weights[key] for key in sorted(keys)])
+            guess = 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
             wrong = (guess - attack) * weight * (1.0 if attack else hostile / harmless)
             bias_slope += wrong * wrong
             bias -= STEP * wrong / math.sqrt(bias_slope)

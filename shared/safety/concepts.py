@@ -135,10 +135,6 @@ class Concepts:
                 return concept
         return 0
 
-    def known(self, words: list[str]) -> bool:
-        """Whether any of the words means something here."""
-        return any(self._remembered.get(word, _NOTHING) is not _NOTHING for word in words)
-
     def cut(self, letters: str) -> list[str]:
         """The words of the lists in letters that stand together, the longest first at each place."""
         found, place = [], 0

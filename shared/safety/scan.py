@@ -14,7 +14,7 @@ from shared.safety.decoding import decoded, is_turned, spaced, turned
 from shared.safety.marks import marks
 
 BLOCK, FLAG = 0.5, 0.3
-# A text of fewer words is not looked at turned letter by letter or from its end.
+# A text of fewer words is not looked at turned letter by letter.
 FEW = 4
 LONGEST = 20
 # So many writings one inside the other are taken off.
@@ -63,18 +63,12 @@ def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
     if joined is not None:
         found = [_cut(sentence) for sentence in found]
     odds, keys = _odds_of(found)
-    if odds < 0 and len(words) >= FEW:
-        if is_turned(low):
-            odds, keys = max((odds, keys), _odds(turned(low)), key=lambda one: one[0])
-        elif not any(map(scoring.concepts.known, found)):
-            odds, keys = max((odds, keys), _odds(low[::-1]), key=lambda one: one[0])
+    if odds < 0 and len(words) >= FEW and is_turned(low):
+        turned_odds, turned_keys = _odds_of(scoring.sentences(canonical(turned(low))))
+        odds, keys = max((odds, keys), (turned_odds, turned_keys), key=lambda one: one[0])
     seen = marks(low)
     rules = (*seen, *scoring.reasons(keys))
     return odds + sum(seen.values()), rules
-
-
-def _odds(text: str) -> tuple[float, set[int]]:
-    return _odds_of(scoring.sentences(canonical(text)))
 
 
 def _odds_of(found: list[list[str]]) -> tuple[float, set[int]]:

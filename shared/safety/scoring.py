@@ -18,6 +18,8 @@ _KINDS = (
 SHORT, WINDOW, LONG = 4, 8, 28
 # Two concepts with so many others between them are no pair.
 REACH = 6
+# Odds are learned on short lines; so much further from a half is how sure the guard is of them.
+SHARPNESS = 2.5
 
 concepts = Concepts()
 
@@ -94,5 +96,5 @@ def reasons(keys: set[int]) -> list[str]:
 
 
 def probability(log_odds: float) -> float:
-    """In [0, 1]."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
+    """In [0, 1], and above a half what is more likely an attack than not."""
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, SHARPNESS * log_odds))))
