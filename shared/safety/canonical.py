@@ -66,6 +66,7 @@ _CONTROLS = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160
 _PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff\U0001f3fb-\U0001f3ff]"
 _KEPT = f"{_FLAG_OF_REGION}|(?<={_PICTURE})\u200d(?={_PICTURE})|(?<={_PICTURE})\ufe0f|(?<=[#*0-9])\ufe0f(?=\u20e3)"
 _UNSEEN_THERE = re.compile(f"({_KEPT})|[{re.escape(_CONTROLS + ''.join(map(chr, _UNSEEN)))}\ud800-\udfff]")
+_HIDERS = frozenset((*_CONTROLS, *map(chr, (*_UNSEEN, *_MARKS, *range(0xD800, 0xE000)))))
 _STACKED = re.compile(f"[{''.join(map(chr, _MARKS))}]{{4,}}")
 _ASCII = frozenset(map(chr, range(128)))
 # Up to so many kinds of strange characters it is quicker to replace each than to look up every character.
@@ -97,7 +98,7 @@ def visible(text: str) -> str:
     Joiners stay between emoji and tags behind a black flag, which draw families and the flags of regions; of the marks
     on one letter three stay.
     """
-    if text.isascii() and text.isprintable():
+    if _HIDERS.isdisjoint(text):
         return text
     return _STACKED.sub(lambda found: found[0][:3], _UNSEEN_THERE.sub(lambda found: found[1] or "", text))
 

@@ -1,0 +1,175 @@
+"""The output guard: whether an answer that a model wrote may go to a customer. It asks no model and knows no mercy.
+
+The instructions and their canary may not come back, in no writing that a person or a program turns into them again;
+nor other people's data, links to elsewhere, prices and promises that the business never made, or what is shaped like a
+secret.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from shared.privacy.addresses import find_addresses, find_lettered
+from shared.privacy.numbers import find_numbers
+from shared.privacy.shapes import find_shapes
+from shared.safety.amounts import is_sum_of, prices_in, promises_in, shares_in
+from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
+from shared.safety.decoding import CODED, decoded
+from shared.safety.hosts import hosts_in
+
+RULES = ("canary", "prompt", "personal_data", "foreign_link", "invented_price", "invented_promise", "secret")
+
+# A run of so many letters of the instructions is found at every offset: pieces of one length at every offset of the
+# instructions against pieces of the answer so far apart that one of them lies within the run.
+RUN, PIECE = 40, 24
+STRIDE = RUN - PIECE + 1
+# Of a canary sixteen signs, half of it, are enough.
+CANARY_PIECE, CANARY_STRIDE = 8, 9
+# So many answers before this one may hold the beginning of what is told in parts.
+EARLIER = 5
+# A telephone has more digits.
+FEWEST_DIGITS = 7
+# Digits for letters are read as letters on both sides.
+_ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
+_TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
+_NEITHER = bytes(code for code in range(128) if not (chr(code).islower() or chr(code).isdigit()))
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_LONE = re.compile(r"(?<![^\W_])[^\W_](?![^\W_])")
+_ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the answer is measured by.
+
+    `canary`: at least 64 random bits as hexadecimal, which stand in the system prompt; `instructions`: what of the
+    prompt must not come back; `known`: what the business says of itself (passages, name); `said`: what this customer
+    wrote; `hosts`: where links may lead besides those in `known`.
+    """
+
+    canary: str
+    instructions: str
+    known: str
+    said: str
+    hosts: frozenset[str] = frozenset()
+
+
+class AnswerGuard:
+    """Made once for a turn."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        known = squeezed(facts.known)
+        secret = squeezed(facts.instructions)
+        self._pieces = frozenset(piece for piece in _slices(secret, PIECE, 1) if piece not in known)
+        low = canonical(facts.known)
+        self._hosts, self._promises = hosts_in(facts.known), promises_in(low)
+        self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
+        canary = squeezed(facts.canary)
+        self._canary = frozenset(_slices(canary, CANARY_PIECE, 1))
+
+    def broken_rules(self, answer: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+        """The rules that an answer breaks, in the order of RULES; none when it may be sent.
+
+        `earlier`: the last answers of this conversation, oldest first, for what is told in parts.
+        """
+        answer = answer[:MAXIMUM_CHARACTERS]
+        low = canonical(answer)
+        broken = {*self._leaks(answer, low, earlier), *self._foreign(answer, low)}
+        return tuple(rule for rule in RULES if rule in broken)
+
+    def _leaks(self, answer: str, low: str, earlier: Sequence[str]) -> Iterator[str]:
+        before = "".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
+        canary, pieces = self._canary, self._pieces
+        for reading in _readings(answer, low, before):
+            if not canary.isdisjoint(_slices(reading, CANARY_PIECE, CANARY_STRIDE)):
+                yield "canary"
+            if not pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
+                yield "prompt"
+
+    def _foreign(self, answer: str, low: str) -> Iterator[str]:
+        facts = self._facts
+        if _others(answer, low, facts.known + "\n" + facts.said):
+            yield "personal_data"
+        if any(not _is_within(host, facts.hosts) for host in hosts_in(answer) - self._hosts):
+            yield "foreign_link"
+        if shares_in(low) - self._shares or not all(is_sum_of(price, self._prices) for price in prices_in(low)):
+            yield "invented_price"
+        if promises_in(low) - self._promises:
+            yield "invented_promise"
+        if find_shapes(answer):
+            yield "secret"
+
+
+def _slices(letters: str, length: int, stride: int) -> list[str]:
+    return [letters[at : at + length] for at in range(0, len(letters) - length + 1, stride)]
+
+
+def squeezed(text: str) -> str:
+    """Only letters, as they are read: without case, accents, spaces, signs and digits for letters."""
+    return _letters(_bare(canonical(text)))
+
+
+def _bare(low: str) -> bytes:
+    return low.encode("ascii", "ignore").translate(None, _NEITHER)
+
+
+def _letters(bare: bytes) -> str:
+    return bare.translate(_TO_LETTERS).decode("ascii")
+
+
+def _readings(answer: str, low: str, before: str) -> Iterator[str]:
+    """The answer, after what was said before, in the ways in which it may hold something else; each squeezed."""
+    bare, words = _bare(low), answer.split()
+    letters = _letters(bare)
+    yield before + letters
+    yield letters[::-1]
+    yield _letters(bare.translate(_ROT13))
+    yield _letters(_bare("".join(reversed(low.split()))))
+    if _LONE.search(low):
+        yield _letters(_bare(_LONE.sub("", low)))
+    for text in _plainer(answer):
+        yield squeezed(text)
+    for text in decoded(answer, words):
+        yield squeezed(text)
+        yield squeezed(text)[::-1]
+    # A code that was cut by spaces or lines.
+    coded = [word for word in words if len(word) >= CODED and _CODED.fullmatch(word)]
+    if len(coded) > 1:
+        joined = "".join(coded)
+        for text in decoded(joined, [joined]):
+            yield squeezed(text)
+
+
+def _plainer(answer: str) -> Iterator[str]:
+    if "&" in answer:
+        yield html.unescape(answer)
+    if "\\" in answer or "0x" in answer:
+        yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), answer)
+
+
+def _others(answer: str, low: str, ours: str) -> bool:
+    """Whether the answer holds a telephone, an address or a document that is not in `ours`."""
+    if "@" not in answer and sum([low.count(digit) for digit in "0123456789"]) < FEWEST_DIGITS:
+        return False
+    spans = [*find_addresses(answer), *find_lettered(answer), *find_numbers(answer)]
+    if not spans:
+        return False
+    own = _bare(canonical(ours))
+    return any(_bare(canonical(answer[start:end])) not in own for start, end, _ in spans)
+
+
+def _is_within(host: str, hosts: Iterable[str]) -> bool:
+    return any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts)
+
+
+def canary_of(key: bytes, tenant: str, day: str) -> str:
+    """The canary of a tenant on a day: 128 bits that nobody without the key can tell from chance, as hexadecimal.
+
+    HMAC-SHA-256 (RFC 2104), its first half.
+    """
+    import hashlib
+    import hmac
+
+    return hmac.new(key, f"canary {tenant} {day}".encode(), hashlib.sha256).hexdigest()[:32]
