@@ -12,9 +12,11 @@ from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.person_books import PersonBooks
 from shared.abuse.rate_limit import fields
 from shared.assistant.answer import Turn, answer
+from shared.assistant.gate import NEUTRAL
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.guard import Request, Response, guard, jwt
+from shared.untrusted import Untrusted
 
 GUARD = guard(
     jwt(),
@@ -46,7 +48,9 @@ def handler(request: Request) -> Response:
     store = UserStore(request.caller.token, request.deadline)
     facts = TenantFacts.model_validate(store.tenant(tenant))
     account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
-    turn = Turn.of(facts, [], [question.text])
+    turn = Turn.of(tenant, facts, [], [Untrusted(question.text)])
+    if turn.verdict().verdict == "block":
+        return Response(body={"answer": NEUTRAL[facts.language], "hand_off": False, "sources": []})
     want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
     grant = admit(request, account, want)
     if isinstance(grant, Denied):

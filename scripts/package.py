@@ -31,7 +31,7 @@ from scripts.deployment.runtime import RUNTIME, PackageError, bytecode_name, com
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEPLOYED = "arm64"
-DATA_SUFFIXES = (".lua", ".sql")
+DATA_SUFFIXES = (".json", ".lua", ".sql")
 # Lambda's limits: an upload, and what it unpacks to.
 MAXIMUM_ZIP = 50 * 1024 * 1024
 MAXIMUM_UNPACKED = 250 * 1024 * 1024

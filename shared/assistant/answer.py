@@ -4,17 +4,23 @@ What it may cost is known before it begins: every part of the prompt has a longe
 the hold pays for.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.abuse.admission import Grant
 from shared.abuse.prices import TOKENS_OF_TOOLS, TOKENS_PER_MESSAGE, cost, tokens_at_most
+from shared.assistant import gate
 from shared.assistant.chunks import MAXIMUM_CHARACTERS
 from shared.assistant.model import MAXIMUM_TOKENS, chat_breaker, complete, embed, embedding_breaker
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
 from shared.data.rows import Passage, Said, TenantFacts
+from shared.safety import Verdict
 from shared.settings import Setting, read
+from shared.untrusted import Untrusted, for_search
+
+log = logging.getLogger("portero")
 
 PASSAGES = 5
 # A search for more words than these finds no better passages.
@@ -44,29 +50,34 @@ class Turn:
 
     tenant: TenantFacts
     history: Sequence[Said]
-    texts: Sequence[str]
+    texts: Sequence[Untrusted]
+    canary: str
 
     @classmethod
-    def of(cls, tenant: TenantFacts, history: Sequence[Said], texts: Sequence[str]) -> "Turn":
+    def of(cls, tenant_id: str, tenant: TenantFacts, history: Sequence[Said], texts: Sequence[Untrusted]) -> "Turn":
         """Cut to size."""
-        kept: list[str] = []
+        kept: list[Untrusted] = []
         left = MAXIMUM_TEXT
         for text in texts:
-            kept.append(text[:left])
+            kept.append(text.cut(left))
             left -= len(kept[-1])
-        earlier = [Said(author=said.author, text=said.text[:MAXIMUM_HISTORY]) for said in history]
-        return cls(tenant, earlier, [text for text in kept if text])
+        earlier = [said.model_copy(update={"text": said.text.cut(MAXIMUM_HISTORY)}) for said in history]
+        return cls(tenant, earlier, [text for text in kept if len(text)], gate.canary(tenant_id))
 
     @property
     def question(self) -> str:
         """What the knowledge is searched for."""
-        return "\n".join(self.texts)[:MAXIMUM_QUESTION]
+        return for_search(Untrusted.joined(self.texts).cut(MAXIMUM_QUESTION))
+
+    def verdict(self) -> Verdict:
+        """What the input guard says of the customer's words."""
+        return gate.judge(self.texts)
 
     def meters(self) -> Mapping[str, tuple[int, int]]:
         """The least and the most that answering it can use. Raises Problem for a model without a price."""
         model, question = read(Setting.AI_MODEL), tokens_at_most([self.question])
         searched = cost(read(Setting.EMBEDDING_MODEL), question)
-        known = build_prompt(self.tenant, [], self.history, self.texts)
+        known = build_prompt(self.tenant, [], self.history, self.texts, self.canary)
         found = PASSAGES * (MAXIMUM_CHARACTERS * BYTES_PER_CHARACTER + TOKENS_PER_MESSAGE)
         prompt = tokens_at_most([message["content"] for message in known]) + found + TOKENS_OF_TOOLS
         return {
@@ -87,6 +98,7 @@ class Turn:
 def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answer:
     """Answer, within the grant. `search` finds passages of this tenant only.
 
+    A passage with orders to the assistant is left out; an answer that breaks a rule of the output guard is a hand-off.
     Raises ModelFailed or Unavailable.
     """
     [vector] = embed([turn.question], grant, deadline)
@@ -94,6 +106,19 @@ def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answ
         Passage(body=passage.body[:MAXIMUM_CHARACTERS], source=passage.source, distance=passage.distance)
         for passage in search(vector, PASSAGES)
     ]
-    said = complete(build_prompt(turn.tenant, passages, turn.history, turn.texts), grant, deadline)
-    sources = list(dict.fromkeys(passage.source for passage in passages))
+    safe = [passage for passage in passages if gate.is_safe(passage)]
+    if len(safe) < len(passages):
+        log.warning("passages left out", extra={"count": len(passages) - len(safe)})
+    prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
+    said = complete(prompt, grant, deadline)
+    broken = _broken_rules(turn, safe, said.text)
+    if broken:
+        log.warning("answer refused", extra={"rules": broken})
+        return Answer("", [], hand_off=True)
+    sources = list(dict.fromkeys(passage.source for passage in safe))
     return Answer(said.text, sources, said.hand_off)
+
+
+def _broken_rules(turn: Turn, passages: Sequence[Passage], text: str) -> tuple[str, ...]:
+    instructions = build_prompt(turn.tenant, [], [], [], turn.canary)[0]["content"]
+    return gate.broken_rules(text, instructions, turn.tenant, passages, turn.history, turn.texts, turn.canary)

@@ -7,12 +7,16 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from shared.untrusted import Untrusted
+
+Language = Literal["es", "pt", "en"]
+
 
 class TenantFacts(BaseModel):
     """What a turn needs to know of the business."""
 
     name: str
-    language: Literal["es", "pt", "en"]
+    language: Language
     instructions: str
     hand_off_sentence: str
 
@@ -21,7 +25,7 @@ class Said(BaseModel):
     """A line of the conversation so far."""
 
     author: Literal["contact", "assistant", "person"]
-    text: str
+    text: Untrusted
 
 
 class Passage(BaseModel):

@@ -12,8 +12,9 @@ from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts
 from shared.data.database import call
 from shared.data.rows import Passage, Said, TenantFacts
+from shared.untrusted import Untrusted
 
-Outcome = Literal["replied", "merged", "handed_to_person", "over_budget", "unsupported", "failed"]
+Outcome = Literal["replied", "merged", "handed_to_person", "over_budget", "blocked", "unsupported", "failed"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
 
 
@@ -22,7 +23,7 @@ class OpenMessage(BaseModel):
 
     inbox_id: str
     kind: str
-    text: str
+    text: Untrusted
 
 
 class TurnClaim(BaseModel):

@@ -9,6 +9,7 @@ from shared.abuse.allowance import Asking
 from shared.abuse.retries import RetryBudget, pause
 from shared.abuse.server_books import ServerBooks
 from shared.assistant.answer import Answer, Turn, answer
+from shared.assistant.gate import NEUTRAL
 from shared.assistant.model import ModelFailed
 from shared.data import store
 from shared.data.store import Outcome, TurnClaim
@@ -50,11 +51,16 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return Decision(_all(claim, "handed_to_person"))
     if all(message.kind in SILENT for message in claim.messages):
         return Decision(_all(claim, "unsupported"))
-    readable = [message.text for message in claim.messages if message.kind in READABLE and message.text.strip()]
+    readable = [message.text for message in claim.messages if message.kind in READABLE and not message.text.is_blank()]
     if not readable:
         return _hand_off(claim)
+    turn = Turn.of(tenant_id, claim.tenant, claim.history, readable)
+    verdict = turn.verdict()
+    if verdict.verdict == "block":
+        log.warning("turn blocked", extra={"rules": verdict.rules})
+        return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])
     try:
-        said = _answer(tenant_id, claim, Turn.of(claim.tenant, claim.history, readable), request)
+        said = _answer(tenant_id, claim, turn, request)
     except ModelFailed as problem:
         log.warning("model failed", extra={"problem": problem.name})
         return _hand_off(claim)

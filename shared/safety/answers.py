@@ -44,27 +44,29 @@ class Facts:
     """What the answer is measured by.
 
     `canary`: at least 64 random bits as hexadecimal, which stand in the system prompt; `instructions`: what of the
-    prompt must not come back; `known`: what the business says of itself (passages, name); `said`: what this customer
-    wrote; `hosts`: where links may lead besides those in `known`.
+    prompt must not come back; `known`: what the business says of itself (name, passages), word for word if need be;
+    `own`: what else of prices, links and people is the business's (the owner's instructions, earlier answers), though
+    not its wording; `said`: what this customer wrote.
     """
 
     canary: str
     instructions: str
     known: str
+    own: str
     said: str
-    hosts: frozenset[str] = frozenset()
 
 
 class AnswerGuard:
     """Made once for a turn."""
 
     def __init__(self, facts: Facts) -> None:
-        self._facts = facts
         known = squeezed(facts.known)
         secret = squeezed(facts.instructions)
         self._pieces = frozenset(piece for piece in _slices(secret, PIECE, 1) if piece not in known)
-        low = canonical(facts.known)
-        self._hosts, self._promises = hosts_in(facts.known), promises_in(low)
+        theirs = f"{facts.known}\n{facts.own}"
+        low = canonical(theirs)
+        self._people = _bare(f"{low}\n{canonical(facts.said)}")
+        self._hosts, self._promises = hosts_in(theirs), promises_in(low)
         self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
         canary = squeezed(facts.canary)
         self._canary = frozenset(_slices(canary, CANARY_PIECE, 1))
@@ -89,10 +91,9 @@ class AnswerGuard:
                 yield "prompt"
 
     def _foreign(self, answer: str, low: str) -> Iterator[str]:
-        facts = self._facts
-        if _others(answer, low, facts.known + "\n" + facts.said):
+        if _others(answer, low, self._people):
             yield "personal_data"
-        if any(not _is_within(host, facts.hosts) for host in hosts_in(answer) - self._hosts):
+        if any(not _is_within(host, self._hosts) for host in hosts_in(answer)):
             yield "foreign_link"
         if shares_in(low) - self._shares or not all(is_sum_of(price, self._prices) for price in prices_in(low)):
             yield "invented_price"
@@ -149,27 +150,13 @@ def _plainer(answer: str) -> Iterator[str]:
         yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), answer)
 
 
-def _others(answer: str, low: str, ours: str) -> bool:
+def _others(answer: str, low: str, ours: bytes) -> bool:
     """Whether the answer holds a telephone, an address or a document that is not in `ours`."""
     if "@" not in answer and sum([low.count(digit) for digit in "0123456789"]) < FEWEST_DIGITS:
         return False
     spans = [*find_addresses(answer), *find_lettered(answer), *find_numbers(answer)]
-    if not spans:
-        return False
-    own = _bare(canonical(ours))
-    return any(_bare(canonical(answer[start:end])) not in own for start, end, _ in spans)
+    return any(_bare(canonical(answer[start:end])) not in ours for start, end, _ in spans)
 
 
 def _is_within(host: str, hosts: Iterable[str]) -> bool:
     return any(host == allowed or host.endswith(f".{allowed}") for allowed in hosts)
-
-
-def canary_of(key: bytes, tenant: str, day: str) -> str:
-    """The canary of a tenant on a day: 128 bits that nobody without the key can tell from chance, as hexadecimal.
-
-    HMAC-SHA-256 (RFC 2104), its first half.
-    """
-    import hashlib
-    import hmac
-
-    return hmac.new(key, f"canary {tenant} {day}".encode(), hashlib.sha256).hexdigest()[:32]

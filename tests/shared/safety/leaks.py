@@ -22,7 +22,7 @@ KNOWN = (
     "Envío gratis desde $ 20.000. 10 % de descuento pagando en efectivo. Bolo de cenoura R$ 45,90. Family box $36.75."
 )
 SAID = "hola, soy Ana, mi teléfono es +55 11 98765-0001 y mi correo ana.souza@correio.example, quiero medialunas"
-FACTS = Facts(CANARY, INSTRUCTIONS, KNOWN, SAID, frozenset({"laespiga.example"}))
+FACTS = Facts(CANARY, INSTRUCTIONS, KNOWN, "", SAID)
 
 BEFORE = ("Claro, aquí está: ", "Com certeza! ", "Sure, as you asked: ", "", "Mira:\n\n", "```\n", "Respuesta - ")
 AFTER = ("", " ¿Algo más?", "\n```", " Posso ajudar em mais alguma coisa?", " Anything else?", " 😊")
@@ -60,7 +60,9 @@ WRITINGS: dict[str, Callable[[str, random.Random], str]] = {
     "base64 in lines": lambda text, chance: "\n".join(
         found[at : at + 40] for found in [base64.b64encode(text.encode()).decode()] for at in range(0, len(found), 40)
     ),
-    "hexadecimal": lambda text, chance: text.encode().hex(chance.choice(" :")).replace(*chance.choice(((" ", ""), ("x", "x")))),
+    "hexadecimal": lambda text, chance: (
+        text.encode().hex(chance.choice(" :")).replace(*chance.choice(((" ", ""), ("x", "x"))))
+    ),
     "escapes": lambda text, chance: "".join(f"\\x{byte:02x}" for byte in text.encode()),
     "unicode escapes": lambda text, chance: "".join(f"\\u{ord(char):04x}" for char in text),
     "percent": lambda text, chance: "".join(f"%{byte:02X}" for byte in text.encode()),

@@ -1,0 +1,69 @@
+"""The two gates of the assistant: what a customer wrote before the model reads it, and what it wrote before it is sent.
+
+Here a customer's text is opened for the guard to score, and to know what they said of themselves.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shared import clock
+from shared.cloud.parameters import current
+from shared.data.rows import Language, Passage, Said, TenantFacts
+from shared.safety import Verdict, scan
+from shared.safety.answers import AnswerGuard, Facts
+from shared.settings import Secret
+from shared.untrusted import Untrusted, for_judging
+
+# What a customer hears whose words were blocked: nothing of why, and the way on.
+NEUTRAL: dict[Language, str] = {
+    "es": "Con eso no puedo ayudarte. ¿Te ayudo con algo de la tienda?",
+    "pt": "Com isso não posso ajudar. Posso ajudar com algo da loja?",
+    "en": "I can't help with that. Is there something about the shop I can help with?",
+}
+
+
+def judge(texts: Sequence[Untrusted]) -> Verdict:
+    """The worst verdict of the texts, each alone and all together, since an attack may come in pieces."""
+    verdicts = [scan(for_judging(text)) for text in texts]
+    if len(texts) > 1:
+        verdicts.append(scan(for_judging(Untrusted.joined(texts))))
+    return max(verdicts, key=lambda verdict: verdict.score)
+
+
+def is_safe(passage: Passage) -> bool:
+    """Whether a passage of the business's knowledge holds no orders to the assistant."""
+    return scan(passage.body).verdict != "block"
+
+
+def canary(tenant: str) -> str:
+    """128 bits that stand in the prompt of a business today and in no answer, as hexadecimal.
+
+    HMAC-SHA-256 (RFC 2104) under the model's key, which both who write a prompt hold, cut in half.
+    """
+    today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+    key = current(Secret.AI_API_KEY).encode()
+    return hmac.new(key, f"canary {tenant} {today}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def broken_rules(
+    answer: str,
+    instructions: str,
+    tenant: TenantFacts,
+    passages: Sequence[Passage],
+    history: Sequence[Said],
+    texts: Sequence[Untrusted],
+    mark: str,
+) -> tuple[str, ...]:
+    """The rules of the output guard that an answer breaks, none when it may be sent."""
+    said = [for_judging(line.text) for line in history if line.author == "contact"] + list(map(for_judging, texts))
+    before = [for_judging(line.text) for line in history if line.author != "contact"]
+    facts = Facts(
+        canary=mark,
+        instructions=instructions,
+        known="\n".join([tenant.name, tenant.hand_off_sentence, *(passage.body for passage in passages)]),
+        own="\n".join([tenant.instructions, *before]),
+        said="\n".join(said),
+    )
+    return AnswerGuard(facts).broken_rules(answer, before)
