@@ -1,7 +1,7 @@
 """The simulator as an ASGI application: the part of the OpenAI API that an assistant calls, and a control plane.
 
 POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models; and under /_local/:
-POST /_local/script  {"mode": "answer|obey|stall|fail|garbage", "seconds": 2, "status": 500, "times": 3,
+POST /_local/script  {"mode": "answer|obey|leak|stall|fail|garbage", "seconds": 2, "status": 500, "times": 3,
                       "endpoint": "chat|embeddings"}; without `times` until changed, without `endpoint` both
 GET  /_local/calls   {"count", "calls"}: what was asked, in order (the last 1000)
 POST /_local/reset   forget the calls and answer as usual
@@ -26,7 +26,7 @@ from local.model.embedding import DIMENSIONS, as_base64, embed
 from local.model.refusal import Refusal
 from local.payloads import Json
 
-MODES = ("answer", "obey", "stall", "fail", "garbage")
+MODES = ("answer", "obey", "leak", "stall", "fail", "garbage")
 KEPT_CALLS = 1000
 NOT_BUILT = ("stream", "response_format", "functions", "logprobs")  # asked for and not simulated: say so, never guess
 
@@ -161,7 +161,7 @@ async def _read_object(request: Request) -> Json:
 
 
 def _chat(asked: Json, script: Script) -> Json:
-    return complete(asked, gullible=script.mode == "obey")
+    return complete(asked, mode=script.mode)
 
 
 def _embeddings(asked: Json, script: Script) -> Json:

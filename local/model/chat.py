@@ -8,6 +8,7 @@ from local.model import tokens
 from local.model.answers import HANDED_OFF, answer, asks_for_a_person, question_of, text_of
 from local.model.gullible import obey
 from local.model.language import detect_language
+from local.model.leaky import leak
 from local.model.refusal import Refusal
 from local.payloads import Json
 
@@ -15,7 +16,7 @@ HAND_OFF_TOOL = "hand_off"
 TOKENS_PER_MESSAGE = 4  # role and separators
 
 
-def complete(asked: Json, *, gullible: bool) -> Json:
+def complete(asked: Json, *, mode: str) -> Json:
     """The body of a `chat.completion` for the request `asked`. Raises Refusal."""
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(message, dict) for message in messages):
@@ -28,7 +29,7 @@ def complete(asked: Json, *, gullible: bool) -> Json:
         said, finish_reason = question, "tool_calls"
     else:
         limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
-        said, finish_reason = _say(messages, limit, gullible=gullible)
+        said, finish_reason = _say(messages, limit, mode)
         message["content"] = said
     return {
         "id": "chatcmpl-" + secrets.token_hex(12),
@@ -40,9 +41,9 @@ def complete(asked: Json, *, gullible: bool) -> Json:
     }
 
 
-def _say(messages: list[Json], limit: int | None, *, gullible: bool) -> tuple[str, str]:
+def _say(messages: list[Json], limit: int | None, mode: str) -> tuple[str, str]:
     """What the model says, and why it stopped."""
-    obedience = obey(messages) if gullible else None
+    obedience = obey(messages) if mode == "obey" else leak(messages) if mode == "leak" else None
     if obedience is not None:
         text = obedience
     elif messages[-1].get("role") == "tool":

@@ -26,9 +26,8 @@ NEUTRAL: dict[Language, str] = {
 
 def judge(texts: Sequence[Untrusted]) -> Verdict:
     """The worst verdict of the texts, each alone and all together, since an attack may come in pieces."""
-    verdicts = [scan(for_judging(text)) for text in texts]
-    if len(texts) > 1:
-        verdicts.append(scan(for_judging(Untrusted.joined(texts))))
+    said = list(map(for_judging, texts))
+    verdicts = list(map(scan, said if len(said) == 1 else [*said, "\n".join(said), "".join(said)]))
     return max(verdicts, key=lambda verdict: verdict.score)
 
 
