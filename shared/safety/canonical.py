@@ -6,6 +6,7 @@ For scoring only: what is kept is what the customer wrote, and what the model re
 
 import re
 import unicodedata
+from functools import cache
 
 MAXIMUM_CHARACTERS = 8192
 
@@ -35,7 +36,6 @@ _STYLED_DIGITS = range(0x1D7CE, 0x1D800, 10)
 
 # The flag of a region: a black flag and its name in tags.
 _FLAG_OF_REGION = "\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f"
-_FLAG = re.compile(_FLAG_OF_REGION)
 
 
 def _folds() -> dict[int, str | None]:
@@ -62,12 +62,10 @@ _FOLDS = _folds()
 _TABLE = {code: code for code in range(128)} | {
     code: ord(plain) if plain and len(plain) == 1 else plain for code, plain in _FOLDS.items()
 }
-_CONTROLS = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), *range(127, 160))))
-_PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff\U0001f3fb-\U0001f3ff]"
+_CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
+_HIDERS = frozenset(map(chr, (*_CONTROLS, *_UNSEEN, *_MARKS)))
+_PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
 _KEPT = f"{_FLAG_OF_REGION}|(?<={_PICTURE})\u200d(?={_PICTURE})|(?<={_PICTURE})\ufe0f|(?<=[#*0-9])\ufe0f(?=\u20e3)"
-_UNSEEN_THERE = re.compile(f"({_KEPT})|[{re.escape(_CONTROLS + ''.join(map(chr, _UNSEEN)))}\ud800-\udfff]")
-_HIDERS = frozenset((*_CONTROLS, *map(chr, (*_UNSEEN, *_MARKS, *range(0xD800, 0xE000)))))
-_STACKED = re.compile(f"[{''.join(map(chr, _MARKS))}]{{4,}}")
 _ASCII = frozenset(map(chr, range(128)))
 # Up to so many kinds of strange characters it is quicker to replace each than to look up every character.
 _KINDS = 24
@@ -100,10 +98,21 @@ def visible(text: str) -> str:
     """
     if _HIDERS.isdisjoint(text):
         return text
-    return _STACKED.sub(lambda found: found[0][:3], _UNSEEN_THERE.sub(lambda found: found[1] or "", text))
+    hidden, stacked, _ = _patterns()
+    return stacked.sub(lambda found: found[0][:3], hidden.sub(lambda found: found[1] or "", text))
 
 
 def hidden_text(text: str) -> str:
     """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out."""
-    found = _FLAG.sub("", text)
+    if not any("\U000e0020" <= char <= "\U000e007e" for char in text):
+        return ""
+    found = _patterns()[2].sub("", text)
     return "".join(chr(ord(char) - 0xE0000) for char in found if "\U000e0020" <= char <= "\U000e007e")
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """What hides, stacks of marks, flags of regions; made when a text needs them, since few do and they take time."""
+    hiding = re.escape("".join(map(chr, (*_CONTROLS, *_UNSEEN))))
+    marks = "".join(map(chr, _MARKS))
+    return re.compile(f"({_KEPT})|[{hiding}]"), re.compile(f"[{marks}]{{4,}}"), re.compile(_FLAG_OF_REGION)

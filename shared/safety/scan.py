@@ -5,8 +5,7 @@ No text makes it fail or slow: it is cut before it is read, and every step is li
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.safety import scoring
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
@@ -21,8 +20,7 @@ LONGEST = 20
 NESTED = 2
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`score` in [0, 1]; `rules` for the log, never for the customer."""
 
     score: float
