@@ -13,9 +13,26 @@ from shared.cloud.parameters import current
 from shared.data.rows import Language, Passage, Said, TenantFacts
 from shared.safety import Verdict, scan
 from shared.safety.answers import AnswerGuard, Facts
+from shared.safety.canonical import canonical
 from shared.settings import Secret
 from shared.untrusted import Untrusted, for_judging
 
+_PERSON = frozenset(
+    (
+        "persona",
+        "humano",
+        "humana",
+        "pessoa",
+        "atendente",
+        "alguien",
+        "alguem",
+        "dueno",
+        "duena",
+        "dono",
+        "person",
+        "human",
+    )
+)
 # What a customer hears whose words were blocked: nothing of why, and the way on.
 NEUTRAL: dict[Language, str] = {
     "es": "Con eso no puedo ayudarte. ¿Te ayudo con algo de la tienda?",
@@ -29,6 +46,11 @@ def judge(texts: Sequence[Untrusted]) -> Verdict:
     said = list(map(for_judging, texts))
     verdicts = list(map(scan, said if len(said) == 1 else [*said, "\n".join(said), "".join(said)]))
     return max(verdicts, key=lambda verdict: verdict.score)
+
+
+def asks_for_person(text: Untrusted) -> bool:
+    """Whether somebody who is not answered any more asks for a person; the plain words for it are enough."""
+    return not _PERSON.isdisjoint(canonical(for_judging(text)).split())
 
 
 def is_safe(passage: Passage) -> bool:

@@ -3,6 +3,7 @@
 Apart from both, so that who needs only the shape of a row does not load the module that holds the secret key.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
@@ -19,6 +20,14 @@ class TenantFacts(BaseModel):
     language: Language
     instructions: str
     hand_off_sentence: str
+
+
+class Standing(BaseModel):
+    """Strikes of a contact that count now, the last of them, and whether only a member can end it."""
+
+    strikes: int = 0
+    last_at: datetime | None = None
+    is_held: bool = False
 
 
 class Said(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts
 from shared.data.database import call
-from shared.data.rows import Passage, Said, TenantFacts
+from shared.data.rows import Passage, Said, Standing, TenantFacts
 from shared.untrusted import Untrusted
 
 Outcome = Literal["replied", "merged", "handed_to_person", "over_budget", "blocked", "unsupported", "failed"]
@@ -24,6 +24,7 @@ class OpenMessage(BaseModel):
     inbox_id: str
     kind: str
     text: Untrusted
+    is_forwarded: bool = False
 
 
 class TurnClaim(BaseModel):
@@ -41,6 +42,7 @@ class TurnClaim(BaseModel):
     last_inbound_at: datetime | None = None
     tenant: TenantFacts | None = None
     budget: BudgetFacts | None = None
+    standing: Standing = Standing()
     contact: str = ""
     channel_row: str = ""
 
@@ -135,6 +137,12 @@ def claim_turn(tenant: str, conversation: str, seconds: int, deadline: Deadline)
     """Take a conversation for one turn of at most `seconds`."""
     arguments = {"p_tenant": tenant, "p_conversation": conversation, "p_seconds": seconds}
     return TurnClaim.model_validate(call("claim_turn", arguments, deadline))
+
+
+def strike_contact(tenant: str, contact: str, rule: str, deadline: Deadline) -> Standing:
+    """Count an attempt to turn the assistant against its contact; where they stand with it. `rule` holds no words."""
+    answer = call("strike_contact", {"p_tenant": tenant, "p_contact": contact, "p_rule": rule}, deadline)
+    return Standing.model_validate(answer)
 
 
 def settle_turn(

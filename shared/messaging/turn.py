@@ -4,16 +4,19 @@ import logging
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shared import clock
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.allowance import Asking
 from shared.abuse.retries import RetryBudget, pause
 from shared.abuse.server_books import ServerBooks
 from shared.assistant.answer import Answer, Turn, answer
-from shared.assistant.gate import NEUTRAL
+from shared.assistant.gate import NEUTRAL, asks_for_person
 from shared.assistant.model import ModelFailed
 from shared.data import store
 from shared.data.store import Outcome, TurnClaim
 from shared.errors import Unavailable
+from shared.safety import Verdict
+from shared.safety.strikes import STRIKE, WARNED, Step, step_of
 
 log = logging.getLogger("portero")
 
@@ -51,14 +54,16 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return Decision(_all(claim, "handed_to_person"))
     if all(message.kind in SILENT for message in claim.messages):
         return Decision(_all(claim, "unsupported"))
+    step = step_of(claim.standing, clock.now())
+    if step in ("slowed", "blocked", "held"):
+        return _struck_out(claim, step)
     readable = [message.text for message in claim.messages if message.kind in READABLE and not message.text.is_blank()]
     if not readable:
         return _hand_off(claim)
     turn = Turn.of(tenant_id, claim.tenant, claim.history, readable)
     verdict = turn.verdict()
     if verdict.verdict == "block":
-        log.warning("turn blocked", extra={"rules": verdict.rules})
-        return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])
+        return _block(tenant_id, claim, verdict, request)
     try:
         said = _answer(tenant_id, claim, turn, request)
     except ModelFailed as problem:
@@ -71,6 +76,26 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     outcomes: dict[str, Outcome] = dict.fromkeys([message.inbox_id for message in claim.messages], "merged")
     outcomes[claim.messages[-1].inbox_id] = "replied"
     return Decision(outcomes, said.text, said.sources)
+
+
+def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) -> Decision:
+    """Nothing of it reaches the model. Who wrote it themselves and beyond doubt gets a strike for it."""
+    assert claim.tenant is not None
+    log.warning("turn blocked", extra={"rules": verdict.rules})
+    is_own = not all(message.is_forwarded for message in claim.messages if message.kind in READABLE)
+    if verdict.score >= STRIKE and is_own:
+        standing = store.strike_contact(tenant_id, claim.contact, "input_guard", request.deadline)
+        if standing.strikes > WARNED + 1:
+            return Decision(_all(claim, "blocked"))
+    return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])
+
+
+def _struck_out(claim: TurnClaim, step: Step) -> Decision:
+    """No answer, but to whom asks for a person: that way is always open."""
+    if any(asks_for_person(message.text) for message in claim.messages):
+        return _hand_off(claim)
+    log.warning("contact struck out", extra={"step": step})
+    return Decision(_all(claim, "blocked"))
 
 
 def _answer(tenant_id: str, claim: TurnClaim, turn: Turn, request: Asking) -> Answer | Denied:
