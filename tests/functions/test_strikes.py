@@ -1,4 +1,4 @@
-"""Who tries again and again to turn the assistant is warned, slowed, blocked for a day, then until a member lifts it."""
+"""Who tries again and again to turn the assistant is warned, slowed, blocked for a day, then till a member lifts it."""
 
 from local.payloads import Customer, text, whatsapp_message
 from local.seed import as_owner

@@ -339,7 +339,7 @@ def _accounts(side: Side, contact: Any) -> Iterator[tuple[str, Row]]:
                 "rule": "override",
                 "struck_at": at,
                 "expires_at": LATER,
-                "lifted_at": at,
+                "lifted_at": at if at == LONG_AGO else None,
             },
         )
         said = mine | {"purpose": "terms", "granted": True, "version": side.text("v"), "given_at": at}
