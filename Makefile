@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: battery bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
+.PHONY: redteam battery bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -57,6 +57,9 @@ bench-admission: venv ## race 512 workers at one budget, by our script and by ot
 
 bench-input-guard: venv ## what the guards of texts find and cost; FILES="a.jsonl b.jsonl" measures on lines of others
 	@.venv/bin/python bench/bench_input_guard.py $(FILES)
+
+redteam: venv ## the same with a real model: REDTEAM_BASE_URL, REDTEAM_API_KEY, REDTEAM_MODEL; writes docs/redteam.md
+	@.venv/bin/python -m tests.adversarial --real
 
 battery: venv ## send 5,472 attacks the whole way, against models that obey and that leak; writes docs/battery.md
 	@.venv/bin/python -m tests.adversarial

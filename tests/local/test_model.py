@@ -275,3 +275,25 @@ def test_calls_are_kept_and_forgotten(client: httpx.Client) -> None:
     assert told["calls"][0]["request"]["messages"][0]["content"].startswith(SYSTEM)
     client.post("/_local/reset")
     assert client.get("/_local/calls").json() == {"count": 0, "calls": []}
+
+
+def test_the_leaky_model_gives_its_instructions_away_in_some_writing(client: httpx.Client) -> None:
+    _script(client, mode="leak")
+    said = {_said(_ask(client, question)) for question in ("hola", "¿abren?", "¿cuánto?", "¿envían?")}
+    assert len(said) == 4
+    assert all(text.startswith("Claro: ") for text in said)
+    _script(client, mode="answer")
+    assert not _said(_ask(client, "hola")).startswith("Claro: ")
+
+
+def test_a_real_model_is_asked_where_there_is_one(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(model.application("real key")) as real:
+        monkeypatch.setenv("REDTEAM_BASE_URL", f"{real}/v1/")
+        monkeypatch.setenv("REDTEAM_MODEL", "gpt-4o-mini")
+        asked = {"model": "local", "messages": _messages("¿a qué hora abren?")}
+        for key, status in (("real key", 200), ("another", 502)):
+            monkeypatch.setenv("REDTEAM_API_KEY", key)
+            _script(client, mode="forward")
+            answer = client.post("/v1/chat/completions", json=asked)
+            assert answer.status_code == status
+        assert httpx.get(f"{real}/_local/calls").json()["count"] >= 1
