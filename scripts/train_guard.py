@@ -34,7 +34,9 @@ ALONE = {
     **dict.fromkeys(
         ("prompt", "are_now", "now_on", "become", "say_only", "refuse", "forbid", "what_model", "free"), 0.8
     ),
-    **dict.fromkeys(("refuse", "context", "key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4),
+    **dict.fromkeys(
+        ("become", "refuse", "context", "key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4
+    ),
 }
 # Pairs of common things that are an attack together, by the alphabet.
 BLUNT_PAIRS = {
