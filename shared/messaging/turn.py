@@ -16,7 +16,7 @@ from shared.data import store
 from shared.data.store import Outcome, TurnClaim
 from shared.errors import Unavailable
 from shared.safety import Verdict
-from shared.safety.strikes import STRIKE, WARNED, Step, step_of
+from shared.safety.strikes import SLOWED, STRIKE, Step, step_of
 
 log = logging.getLogger("portero")
 
@@ -85,7 +85,7 @@ def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) 
     is_own = not all(message.is_forwarded for message in claim.messages if message.kind in READABLE)
     if verdict.score >= STRIKE and is_own:
         standing = store.strike_contact(tenant_id, claim.contact, "input_guard", request.deadline)
-        if standing.strikes > WARNED + 1:
+        if standing.strikes > SLOWED:
             return Decision(_all(claim, "blocked"))
     return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])
 

@@ -23,7 +23,8 @@ _PROMISES = {
     "free": """gratis|gratuito|sin costo|sin cargo|de graca|sem custo|free of charge|for free|free shipping""",
     "refund": """reembolso aprobado|reembolso fue aprobado|reembolso esta aprobado|aprobe tu reembolso
         |aprobe su reembolso|reembolso aprovado|reembolso foi aprovado|aprovei seu reembolso|estorno aprovado
-        |refund approved|refund is approved|refund has been approved|refund was approved|approved your refund""",
+        |refund approved|refund is approved|refund has been approved|refund was approved
+        |approved your refund""",
     "binding": """legalmente vinculante|legalmente valid|juridicamente vinculante|legally binding|binding offer
         |acuerdo vinculante|acordo vinculante|no takesies""",
     "paid": """marcado como pagado|marcada como pagada|registrado como pagado|figura como pagado|marcado como pago
@@ -33,8 +34,8 @@ _PROMISES = {
 }
 # Without one of these there is no promise.
 _STEMS = (
-    "grat", "costo", "cargo", "custo", "graca", "free", "reemb", "estorno", "refund", "bind", "vincul", "valid", "takes",
-    "paid", "pag", "arant",
+    "grat", "costo", "cargo", "custo", "graca", "free", "reemb", "estorno", "refund", "bind", "vincul", "valid",
+    "takes", "paid", "pag", "arant",
 )  # fmt: skip
 _KINDS = {kind: [phrase.strip() for phrase in phrases.split("|")] for kind, phrases in _PROMISES.items()}
 

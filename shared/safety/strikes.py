@@ -10,8 +10,9 @@ from typing import Literal
 from shared.data.rows import Standing
 
 STRIKE = 0.95
-# So many strikes are answered with the neutral sentence; then the assistant is slow to answer, then it does not.
-WARNED, SLOWED = 2, 3
+# Up to so many strikes are answered with the neutral sentence; with the last of them the assistant is slow to answer
+# anything, and beyond it does not.
+SLOWED = 3
 SLOW, BLOCKED = timedelta(minutes=10), timedelta(hours=24)
 
 Step = Literal["clear", "warned", "slowed", "blocked", "held"]
