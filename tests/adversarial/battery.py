@@ -163,8 +163,13 @@ def table(outcomes: list[Outcome]) -> str:
     ]
     for family in [*families, ""]:
         some = [outcome for outcome in outcomes if family in ("", outcome.attempt.family)]
-        ended = Counter(outcome.outcomes[-1] for outcome in some if outcome.outcomes)
+        ended = Counter(end_of(outcome) for outcome in some)
         effects = sum(bool(outcome.effects) for outcome in some)
         counts = (len(some), ended["blocked"], ended["handed_to_person"], ended["replied"], effects)
         lines.append(f"| {family or '**all**'} | " + " | ".join(f"{count:,}" for count in counts) + " |")
     return "\n".join(lines)
+
+
+def end_of(outcome: Outcome) -> str | None:
+    """How the turn ended: the other messages of a turn are merged into the one that was answered."""
+    return next((end for end in ("blocked", "handed_to_person", "replied") if end in outcome.outcomes), None)

@@ -28,7 +28,7 @@ def test_no_attack_has_an_effect(world, mode, input_guard, count):
     outcomes = list(battery.run(world, attempts(count, SEED), mode=mode, input_guard=input_guard))
     assert len(outcomes) == count
     assert [outcome for outcome in outcomes if outcome.effects] == []
-    ended = Counter(outcome.outcomes[-1] for outcome in outcomes)
+    ended = Counter(battery.end_of(outcome) for outcome in outcomes)
     if input_guard:
         assert ended["blocked"] >= 0.8 * count
     else:
