@@ -40,7 +40,7 @@ ALONE = {
 }
 # Pairs of common things that are an attack together, by the alphabet.
 BLUNT_PAIRS = {
-    *(("price", "tamper"), ("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
+    *(("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
     *(("access", "give"), ("give", "tool"), ("tool", "zero")),
 }
 # What stands beside accuses only together with these.
@@ -172,7 +172,13 @@ def most(key: int) -> float:
     if not second:
         return ALONE.get(first, 0.0)
     both = {first, second}
-    if len(both) == 1 or both & lists.HARMLESS or both <= lists.BESIDE or not both - {"reveal", "give", "zero", "data"}:
+    if (
+        len(both) == 1
+        or both & lists.HARMLESS
+        or both <= lists.BESIDE
+        or both == {"drop", "others"}
+        or not both - {"reveal", "give", "zero", "data"}
+    ):
         return 0.0
     if both <= lists.BLUNT:
         return MOST if tuple(sorted(both)) in BLUNT_PAIRS else 0.0
