@@ -21,7 +21,7 @@ OUTCOMES = frozenset(
     {
         *("answered", "ran", "settled", "refused", "failed", "fault"),
         # of a turn
-        *("replied", "merged", "handed_to_person", "over_budget", "unsupported"),
+        *("replied", "merged", "handed_to_person", "over_budget", "blocked", "unsupported"),
         # of an attempt to send
         *("sent", "unconfirmed", "later"),
         # of a claim that was not to be had

@@ -10,7 +10,7 @@ from local.supabase import bootstrap
 
 MIGRATIONS = PROJECT / "supabase" / "migrations"
 # Privileged functions that a signed-in person may call: each opens with private.require_member(p_tenant).
-MEMBERS_MAY_CALL = ["admit_my_usage", "my_budget_facts", "open_my_budget"]
+MEMBERS_MAY_CALL = ["admit_my_usage", "lift_strikes", "my_budget_facts", "open_my_budget"]
 
 
 @pytest.mark.parametrize("version", ["16", "18"])
