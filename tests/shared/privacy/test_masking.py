@@ -487,5 +487,5 @@ def test_twice_the_text_takes_twice_the_time(unit):
             took.append(time.process_time() - began)
         return min(took)
 
-    # Four times would be a square, at every attempt; a busy machine is that slow at one. Below a millisecond it is noise.
+    # Four times would be a square, at every attempt; a busy machine is that slow at one. Below a millisecond is noise.
     assert any(seconds(40_000) < 3.3 * seconds(20_000) + 0.001 for _ in range(5))
