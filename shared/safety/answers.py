@@ -24,8 +24,8 @@ RULES = ("canary", "prompt", "personal_data", "foreign_link", "invented_price", 
 # instructions against pieces of the answer so far apart that one of them lies within the run.
 RUN, PIECE = 40, 24
 STRIDE = RUN - PIECE + 1
-# Of a canary sixteen signs, half of it, are enough.
-CANARY_PIECE, CANARY_STRIDE = 8, 9
+# So many signs of a canary in a row are no chance.
+CANARY_PIECE = 12
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
 # A telephone has more digits.
@@ -69,7 +69,7 @@ class AnswerGuard:
         self._hosts, self._promises = hosts_in(theirs), promises_in(low)
         self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
         canary = squeezed(facts.canary)
-        self._canary = frozenset(_slices(canary, CANARY_PIECE, 1))
+        self._canary = _slices(canary, CANARY_PIECE, 1)
 
     def broken_rules(self, answer: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
         """The rules that an answer breaks, in the order of RULES; none when it may be sent.
@@ -85,7 +85,7 @@ class AnswerGuard:
         before = "".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
         canary, pieces = self._canary, self._pieces
         for reading in _readings(answer, low, before):
-            if not canary.isdisjoint(_slices(reading, CANARY_PIECE, CANARY_STRIDE)):
+            if any(piece in reading for piece in canary):
                 yield "canary"
             if not pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
                 yield "prompt"

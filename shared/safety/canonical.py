@@ -63,6 +63,7 @@ _TABLE = {code: code for code in range(128)} | {
     code: ord(plain) if plain and len(plain) == 1 else plain for code, plain in _FOLDS.items()
 }
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
+_TAGS = frozenset(map(chr, range(0xE0020, 0xE007F)))
 _HIDERS = frozenset(map(chr, (*_CONTROLS, *_UNSEEN, *_MARKS)))
 _PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
 _KEPT = f"{_FLAG_OF_REGION}|(?<={_PICTURE})\u200d(?={_PICTURE})|(?<={_PICTURE})\ufe0f|(?<=[#*0-9])\ufe0f(?=\u20e3)"
@@ -104,10 +105,10 @@ def visible(text: str) -> str:
 
 def hidden_text(text: str) -> str:
     """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out."""
-    if not any("\U000e0020" <= char <= "\U000e007e" for char in text):
+    if _TAGS.isdisjoint(text):
         return ""
     found = _patterns()[2].sub("", text)
-    return "".join(chr(ord(char) - 0xE0000) for char in found if "\U000e0020" <= char <= "\U000e007e")
+    return "".join([chr(ord(char) - 0xE0000) for char in found if char in _TAGS])
 
 
 @cache
