@@ -207,8 +207,8 @@ def _head(date: str, source: str) -> str:
         "# What the guards of texts find, and what they cost\n\n"
         f"`make bench-input-guard`, {date}, at commit {commit.stdout.strip()}, on {source};\n"
         f"{machine(Path(sys.executable))}.\n"
-        "Nothing of these lines was trained on, but the guard's words were widened after looking at what it missed: elsewhere\n"
-        "it finds less (docs/decisions/0010-no-model-runtime.md).\n"
+        "Nothing of these lines was trained on, but the guard's words were widened after looking at what it\n"
+        "missed: elsewhere it finds less (docs/decisions/0010-no-model-runtime.md).\n"
         "Times of other machines or days do not compare, ratios do."
     )
 

@@ -4,16 +4,19 @@ Its data live in memory; with `persistent` they are also in an append-only file 
 disk.
 """
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import redis
 
 from local.ports import free_port
+from local.postgres_install import die_with_parent
 
 START_SECONDS = 10.0
 
@@ -36,7 +39,14 @@ def running(folder: Path, *, persistent: bool = False) -> Iterator[Server]:
         *("--appendonly", "yes" if persistent else "no"),
     ]
     with (folder / "redis.log").open("wb") as log:
-        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            # A starter that is killed leaves none behind.
+            preexec_fn=partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None,
+        )
     try:
         _wait(server, child, folder / "redis.log")
         yield server
