@@ -47,10 +47,10 @@ def handler(request: Request) -> Response:
     tenant = str(question.tenant)
     store = UserStore(request.caller.token, request.deadline)
     facts = TenantFacts.model_validate(store.tenant(tenant))
-    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
     turn = Turn.of(tenant, facts, [], [Untrusted(question.text)])
     if turn.verdict().verdict == "block":
         return Response(body={"answer": NEUTRAL[facts.language], "hand_off": False, "sources": []})
+    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
     want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
     grant = admit(request, account, want)
     if isinstance(grant, Denied):

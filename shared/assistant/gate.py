@@ -14,25 +14,14 @@ from shared.data.rows import Language, Passage, Said, TenantFacts
 from shared.safety import Verdict, scan
 from shared.safety.answers import AnswerGuard, Facts
 from shared.safety.canonical import canonical
+from shared.safety.scoring import sentences
 from shared.settings import Secret
 from shared.untrusted import Untrusted, for_judging
 
-_PERSON = frozenset(
-    (
-        "persona",
-        "humano",
-        "humana",
-        "pessoa",
-        "atendente",
-        "alguien",
-        "alguem",
-        "dueno",
-        "duena",
-        "dono",
-        "person",
-        "human",
-    )
-)
+_PERSON = frozenset((
+    "persona", "humano", "humana", "pessoa", "atendente", "alguien", "alguem", "dueno", "duena", "dono", "person",
+    "human",
+))  # fmt: skip
 # What a customer hears whose words were blocked: nothing of why, and the way on.
 NEUTRAL: dict[Language, str] = {
     "es": "Con eso no puedo ayudarte. ¿Te ayudo con algo de la tienda?",
@@ -50,7 +39,7 @@ def judge(texts: Sequence[Untrusted]) -> Verdict:
 
 def asks_for_person(text: Untrusted) -> bool:
     """Whether somebody who is not answered any more asks for a person; the plain words for it are enough."""
-    return not _PERSON.isdisjoint(canonical(for_judging(text)).split())
+    return any(not _PERSON.isdisjoint(words) for words in sentences(canonical(for_judging(text))))
 
 
 def is_safe(passage: Passage) -> bool:

@@ -139,9 +139,9 @@ def claim_turn(tenant: str, conversation: str, seconds: int, deadline: Deadline)
     return TurnClaim.model_validate(call("claim_turn", arguments, deadline))
 
 
-def strike_contact(tenant: str, contact: str, rule: str, deadline: Deadline) -> Standing:
-    """Count an attempt to turn the assistant against its contact; where they stand with it. `rule` holds no words."""
-    answer = call("strike_contact", {"p_tenant": tenant, "p_contact": contact, "p_rule": rule}, deadline)
+def strike_contact(tenant: str, message: str, rule: str, deadline: Deadline) -> Standing:
+    """Count a message (its inbox id) against its contact, once; where they stand with it. `rule` holds no words."""
+    answer = call("strike_contact", {"p_tenant": tenant, "p_message": message, "p_rule": rule}, deadline)
     return Standing.model_validate(answer)
 
 

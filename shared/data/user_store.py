@@ -42,10 +42,6 @@ class UserStore:
         )
         self._deadline = deadline
 
-    def lift_strikes(self, tenant: str, contact: str) -> int:
-        """Lift the strikes of a contact; how many there were."""
-        return int(self._run(self._client.rpc("lift_strikes", {"p_tenant": tenant, "p_contact": contact})))
-
     def tenant(self, tenant: str) -> dict[str, Any]:
         """Name, language and instructions of one of the person's businesses.
 

@@ -10,7 +10,7 @@ from shared.abuse.allowance import Asking
 from shared.abuse.retries import RetryBudget, pause
 from shared.abuse.server_books import ServerBooks
 from shared.assistant.answer import Answer, Turn, answer
-from shared.assistant.gate import NEUTRAL, asks_for_person
+from shared.assistant.gate import NEUTRAL, asks_for_person, judge
 from shared.assistant.model import ModelFailed
 from shared.data import store
 from shared.data.store import Outcome, TurnClaim
@@ -82,9 +82,9 @@ def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) 
     """Nothing of it reaches the model. Who wrote it themselves and beyond doubt gets a strike for it."""
     assert claim.tenant is not None
     log.warning("turn blocked", extra={"rules": verdict.rules})
-    is_own = not all(message.is_forwarded for message in claim.messages if message.kind in READABLE)
-    if verdict.score >= STRIKE and is_own:
-        standing = store.strike_contact(tenant_id, claim.contact, "input_guard", request.deadline)
+    own = [message for message in claim.messages if message.kind in READABLE and not message.is_forwarded]
+    if own and judge([message.text for message in own]).score >= STRIKE:
+        standing = store.strike_contact(tenant_id, own[-1].inbox_id, "input_guard", request.deadline)
         if standing.strikes > SLOWED:
             return Decision(_all(claim, "blocked"))
     return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])

@@ -181,7 +181,7 @@ SERVER_CALLS: dict[str, Call] = {
         "changes",
     ),
     "settle_usage": Call(lambda s: _tenant(s, p_hold=s.id(142), p_used=Jsonb({"sends": 1})), "changes"),
-    "strike_contact": Call(lambda s: _tenant(s, p_contact=s.id(30), p_rule="override"), "changes"),
+    "strike_contact": Call(lambda s: _tenant(s, p_message=s.id(50), p_rule="override"), "changes"),
     "sweep": Call(lambda s: {"p_seconds": 0}, "shows"),
     "tenant_keys": Call(lambda s: _tenant(s), "shows"),
     "tenants_with_keys": Call(lambda s: {"p_after": None, "p_limit": 100}, "shows"),
