@@ -12,7 +12,8 @@ _WORDS = (
     "colon",
 )  # fmt: skip
 _SHARE = re.compile(r"(\d{1,3})\s?(?:%|por ciento|por cento|percent)")
-_NUMBER = re.compile(r"\d[\d.,]*")
+# Longer ones are no price, and no float holds the longest.
+_NUMBER = re.compile(r"\d[\d.,]{0,23}")
 # A number of the business's without a sign is a price from here on: below it is an hour, a dozen, a size.
 LEAST_UNSIGNED = 20
 # An order is a sum of so many prices at most, and of one price so many pieces.

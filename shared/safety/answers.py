@@ -5,7 +5,6 @@ nor other people's data, links to elsewhere, prices and promises that the busine
 secret.
 """
 
-import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,18 @@ from shared.privacy.shapes import find_shapes
 from shared.safety.amounts import is_sum_of, prices_in, promises_in, shares_in
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
 from shared.safety.decoding import CODED, decoded
-from shared.safety.hosts import hosts_in
+from shared.safety.hosts import DANGEROUS, hosts_in, unescaped
 
-RULES = ("canary", "prompt", "personal_data", "foreign_link", "invented_price", "invented_promise", "secret")
+RULES = (
+    "too_long",
+    "canary",
+    "prompt",
+    "personal_data",
+    "foreign_link",
+    "invented_price",
+    "invented_promise",
+    "secret",
+)
 
 # A run of so many letters of the instructions is found at every offset: pieces of one length at every offset of the
 # instructions against pieces of the answer so far apart that one of them lies within the run.
@@ -28,8 +36,8 @@ STRIDE = RUN - PIECE + 1
 CANARY_PIECE = 12
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
-# A telephone has more digits.
-FEWEST_DIGITS = 7
+# No telephone and no document has fewer digits.
+FEWEST_DIGITS = 6
 # Digits for letters are read as letters on both sides.
 _ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 _TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
@@ -66,7 +74,7 @@ class AnswerGuard:
         theirs = f"{facts.known}\n{facts.own}"
         low = canonical(theirs)
         self._people = _bare(f"{low}\n{canonical(facts.said)}")
-        self._hosts, self._promises = hosts_in(theirs), promises_in(low)
+        self._hosts, self._promises = hosts_in(theirs) - {DANGEROUS}, promises_in(low)
         self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
         canary = squeezed(facts.canary)
         self._canary = _slices(canary, CANARY_PIECE, 1)
@@ -76,7 +84,9 @@ class AnswerGuard:
 
         `earlier`: the last answers of this conversation, oldest first, for what is told in parts.
         """
-        answer = answer[:MAXIMUM_CHARACTERS]
+        if len(answer) > MAXIMUM_CHARACTERS:
+            # What would not be read must not be sent.
+            return ("too_long",)
         low = canonical(answer)
         broken = {*self._leaks(answer, low, earlier), *self._foreign(answer, low)}
         return tuple(rule for rule in RULES if rule in broken)
@@ -145,7 +155,7 @@ def _readings(answer: str, low: str, before: str) -> Iterator[str]:
 
 def _plainer(answer: str) -> Iterator[str]:
     if "&" in answer:
-        yield html.unescape(answer)
+        yield unescaped(answer)
     if "\\" in answer or "0x" in answer:
         yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), answer)
 

@@ -1,7 +1,7 @@
 """The form of a text in which it is scored: small Latin letters and digits, whatever it was written with.
 
 For scoring only: what is kept is what the customer wrote, and what the model reads is that without what nobody can see
-(`visible`). Every step is linear, and a text is cut before the step that could make it longer and again after it.
+(`visible`). Every step is linear, and none makes a text so long that anything of it has to be left out.
 """
 
 import re
@@ -86,9 +86,17 @@ def canonical(text: str) -> str:
         for char in strange & _KNOWN:
             text = text.replace(char, _FOLDS[ord(char)] or "")
         strange -= _KNOWN
-    if any(map(unicodedata.decomposition, strange)):
-        text = unicodedata.normalize("NFKD", text)[:MAXIMUM_CHARACTERS].translate(_TABLE)
-    return text
+    composed = [char for char in strange if unicodedata.decomposition(char)]
+    return text.translate({ord(char): _latin(char) for char in composed}) if composed else text
+
+
+def _latin(char: str) -> str:
+    """The Latin letters that a character is made of, and a space for one of another script.
+
+    One by one, and no longer than five: what is written in eighteen letters must not push the rest of a text out.
+    """
+    letters = unicodedata.normalize("NFKD", char).translate(_TABLE).lower()
+    return letters[:5] if letters.isascii() else " "
 
 
 def visible(text: str) -> str:

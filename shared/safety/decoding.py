@@ -15,7 +15,6 @@ from shared.safety.canonical import hidden_text
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){12,}")
-DECODED_AT_ONCE = 4
 # A coded word is at least so long, or the bytes stand apart.
 CODED, SHORTEST = 16, 10
 # Bytes and letters that stand apart make words this short.
@@ -33,22 +32,17 @@ def decoded(text: str, words: list[str]) -> Iterator[str]:
     if "%" in text and text.count("%") >= 4:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
     coded = " ".join([word for word in words if len(word) >= CODED])
+    pieces = []
     if coded:
-        yield from _few(_BASE64, _from_base64, coded)
-        yield from _few(_HEXADECIMAL, _from_hexadecimal, coded)
+        pieces += [_all(_BASE64, _from_base64, coded), _all(_HEXADECIMAL, _from_hexadecimal, coded)]
     if len(text) < APART * len(words):
-        yield from _few(_HEXADECIMAL, _from_hexadecimal, text)
+        pieces.append(_all(_HEXADECIMAL, _from_hexadecimal, text))
+    yield from filter(None, pieces)
 
 
-def _few(coded: re.Pattern[str], decode: Callable[[str], str | None], text: str) -> Iterator[str]:
-    found = 0
-    for match in coded.finditer(text):
-        said = decode(match[0])
-        if said is not None:
-            yield said
-            found += 1
-            if found == DECODED_AT_ONCE:
-                return
+def _all(coded: re.Pattern[str], decode: Callable[[str], str | None], text: str) -> str:
+    """All that is coded so, a line each: the first pieces must not hide the next, nor pieces what they are together."""
+    return "\n".join(filter(None, [decode(match[0]) for match in coded.finditer(text)]))
 
 
 def _from_base64(word: str) -> str | None:

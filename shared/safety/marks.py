@@ -8,39 +8,46 @@ import re
 
 # Forged turns of a conversation with a model.
 _FORGED = (
-    "<|im_", "<|end", "<|sys", "<|user", "<|assistant", "<|start", "[inst]", "[/inst]", "<<sys", "<</sys",
-    "<system", "</system", "<sistema", "</sistema", "[system", "[sistema", "(system)", "{system", "{{system",
-    "\"role\":", "\"role\" :", "'role':", "</customer", "</mensaje", "</mensagem", "</message", "</user",
-    "</prompt", "<prompt", "</instruc", "<instruc", "### instruc", "###instruc", "### system", "### sistema",
-    "### fin", "### fim", "### end", "### new", "### nuev", "### nova", "=== system", "=== end", "---end",
-    "```system", "```sistema", "<<customer", "<<end", "begin system", "end system prompt", "end of prompt",
-    "<admin", "[admin", "[developer", "<developer", "[assistant]",
+    "<|im_", "<|end", "<|sys", "<|user", "<|assistant", "<|start", "[inst]", "[/inst]", "<<sys", "<</sys", "<system",
+    "</system", "<sistema", "</sistema", "[system]", "[sistema]", "[system:", "[sistema:", "{system", "{{system",
+    "\"role\":\"", "\"role\": \"", "\"role\" : \"", "'role': '", "'role':'", "</customer", "</cliente", "</usuario",
+    "</mensaje", "</mensagem", "</message", "</user", "</prompt", "<prompt", "</instruc", "<instruc", "### instruc",
+    "###instruc", "### system", "### sistema", "### fin de", "### fim d", "### end of", "### new instr",
+    "### nuevas instr", "### novas instr", "=== system", "=== end", "---end", "```system", "```sistema", "<<customer",
+    "<<end", "begin system prompt", "begin system message", "end system prompt", "end of prompt", "<admin", "[admin:",
+    "[admin mode", "[admin over", "[developer", "<developer", "[assistant]",
 )  # fmt: skip
 # Markup that runs, commands, queries and templates.
 _RUNS = (
     "<script", "</script", "javascript:", "vbscript:", "data:text/html", "data:image/svg", "onerror=", "onload=",
     "onclick=", "onmouse", "onfocus=", "ontoggle=", "<iframe", "<svg", "<img ", "<img/", "<object", "<embed",
     "<link ", "<style", "<base ", "<html", "<body", "<meta", "<form", "<math", "<video", "<audio", "<input",
-    "<?php", "<?xml", "<!entity", "<!doctype", "document.cookie", "document.write", "fromcharcode", "alert(",
-    "eval(", "exec(", "system(", "__import__", "os.popen", "subprocess.", "console.log(", "window.", "expression(",
-    "@import", "&#x", "&#0", "\\x3c", "\\u003c", "%3cscript", "%3c%", "union select", "union all select",
-    "drop table", "select * from", "select @@", "select case", "insert into", "delete from", "or 1=1", "or '1'='1",
-    "or \"1\"=\"1", "' or '", "'--", "' --", "; --", ";--", "xp_cmdshell", "waitfor delay", "sleep(",
-    "information_schema", "$(", "${", "`id`", "`ls", "| sh", "|sh", "| bash", "; ls", "&& ls", "; cat ", "&& cat ",
+    "<?php", "<?xml", "<!entity", "<!doctype", "document.cookie", "document.write", "fromcharcode",
+    "__import__", "os.popen", "subprocess.", "console.log(", "window.location", "window.open(", "window.onload",
+    "@import url", "@import '", "@import \"", "&#x", "&#0", "\\x3c", "\\u003c", "%3cscript", "%3c%", "union select",
+    "union all select", "drop table", "select * from", "select @@", "select case when", "; insert into",
+    "; delete from", "or 1=1", "or '1'='1", "or \"1\"=\"1", "' or ''", "' or 'a'='a", "';--", "'; --", "admin'--",
+    "admin' --", ";--", "xp_cmdshell", "waitfor delay", "information_schema", "${", "`id`", "`ls", "| sh)", "|sh)",
+    "| bash", "; ls /", "&& ls", "; cat /", "&& cat ",
     "rm -rf", "/etc/passwd", "/bin/sh", "/bin/bash", "cmd.exe", "cmd|", "powershell ", "wget http", "curl http",
-    "curl -", "nc -e", "touch /tmp", "chmod ", "/dev/tcp", "{{7", "{{ 7", "{{config", "{% ", "<%=", "#{", "jndi:",
-    "=hyperlink(", "=importxml(", "=webservice(", "=cmd", "+cmd", "@sum(", "=1+1", "=sum(", "../../", "..\\..\\",
+    " nc -e", "touch /tmp", "chmod ", "/dev/tcp", "{{7", "{{ 7", "{{config", "{% ", "<%=", "#{", "jndi:",
+    "=hyperlink(", "=importxml(", "=webservice(", "=cmd|", "+cmd|", "@sum(", "=1+1", "=sum(", "../../", "..\\..\\",
     "file://", "gopher://", "dict://", "ldap://", "php://", "%00", "%0d%0a",
 )  # fmt: skip
 # Where nobody's link leads.
 _INSIDE = (
-    "169.254.169.254", "metadata.google", "//localhost", "//127.", "//0.0.0.0", "//[::1", "//10.", "//192.168.",
+    "169.254.169.254", "metadata.google", "//localhost", "//127.", "//0.0.0.0", "//[::1", "://10.", "//192.168.",
     "//2130706433",
 )  # fmt: skip
 _ROLE = re.compile(r"^[\W_]{0,3}(?:system|sistema|assistant|asistente|assistente|ai|ia)\]?\s?:", re.MULTILINE)
-FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 1.5, 2.0
+# Functions that are called and commands that are run; "system(s)" and "US$(200)" are language.
+_CALLED = re.compile(
+    r"\b(?:alert|eval|exec|system|sleep|expression)\((?!(?:s|es|ing)\))"
+    r"|\$\((?:cat|curl|echo|id|ls|nc|ping|rm|sh|bash|sleep|touch|uname|wget|whoami)\b|\bcurl -[a-z]{1,3} "
+)
+FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 0.45, 2.0
 # Rare in what people write first.
-_CHARACTERS = "{}[]<>|$`#\\@=%&_+\"'()*/;:-.+ "
+_CHARACTERS = "{}[]<>|$`#\\@=%&_+\"'()*/;:-. "
 
 
 def _by_character() -> dict[str, list[tuple[str, str, float]]]:
@@ -67,6 +74,8 @@ def marks(low: str) -> dict[str, float]:
             found |= {rule: odds for piece, rule, odds in pieces if piece in low}
     if "](" in low and "![" in low:
         found["image_link"] = IMAGE
+    if ("(" in low or "curl" in low) and _CALLED.search(low):
+        found["runs"] = RUNS
     if ":" in low and _ROLE.search(low):
         found["role"] = ROLE
     return found

@@ -6,7 +6,7 @@ Whole texts dilute: an order of three lines with one line of attack below would 
 import math
 from collections.abc import Iterator
 
-from shared.safety.concepts import Concepts
+from shared.safety import concepts as lists
 
 # Small letters and digits are words; what ends a sentence is a full stop; everything else is space.
 _KINDS = (
@@ -21,7 +21,7 @@ REACH = 6
 # Odds are learned on short lines; so much further from a half is how sure the guard is of them.
 SHARPNESS = 2.5
 
-concepts = Concepts()
+concepts = lists.read()
 
 
 def sentences(text: str) -> list[list[str]]:

@@ -22,6 +22,8 @@ from shared.assistant import gate
 from shared.assistant.prompt import build_prompt
 from shared.data.rows import TenantFacts
 from shared.safety import Verdict
+from shared.safety.strikes import STRIKE
+from shared.untrusted import Untrusted
 from tests.adversarial.families import Attempt
 
 # So many customers write before the shop's rates are counted anew: a battery is no flood.
@@ -79,6 +81,10 @@ def _round(world: World, several: list[Attempt]) -> Iterator[Outcome]:
         "select k.external_id, i.outcome from inbox i join conversations v on v.id = i.conversation_id"
         " join contacts k on k.id = v.contact_id where i.kind = 'message'"
     )
+    struck = Counter(
+        row["external_id"]
+        for row in world.rows("select k.external_id from strikes s join contacts k on k.id = s.contact_id")
+    )
     sent = world.sent()
     spent = _overspent(world)
     for attempt, customer in zip(several, customers, strict=True):
@@ -89,6 +95,9 @@ def _round(world: World, several: list[Attempt]) -> Iterator[Outcome]:
             effects.add("message without an outcome")
         if len(replies) > 1:
             effects.add("two replies in a turn")
+        score = gate.judge([Untrusted(message) for message in attempt.messages]).score
+        if struck[customer.phone] != int(score >= STRIKE):
+            effects.add("strike not counted")
         yield Outcome(attempt, outcomes, replies, tuple(sorted(effects | spent)))
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+# The battery's draw, and how many of all attempts it takes.
+SEED, FULL = 20261126, 5472
+
 
 class Attempt(NamedTuple):
     """`messages` of one customer, one after another, in one turn."""

@@ -37,6 +37,7 @@ def test_a_run_of_the_instructions_is_found_at_every_offset_and_a_short_one_is_l
 
 # Each rule by an answer that breaks it alone, and by the same answer as the business could give it.
 PAIRS = {
+    "too_long": ("Abrimos a las 9. " * 500, "Abrimos a las 9. " * 480),
     "canary": (f"Ref. {CANARY[:16]}", f"Ref. {CANARY[:6]}"),
     "prompt": (INSTRUCTIONS[100:180], INSTRUCTIONS[100:125]),
     "personal_data": ("Llame al +54 9 11 6666-7777", "Llame al +54 9 11 4321-8765"),
@@ -128,3 +129,26 @@ def test_no_text_makes_it_fail(answer, earlier):
 def test_no_facts_make_it_fail(instructions, known, said):
     guard = AnswerGuard(Facts(CANARY, instructions, known, "", said))
     assert "canary" in guard.broken_rules(f"x {CANARY} y")
+
+
+def test_nothing_that_an_answer_begins_with_hides_what_comes_after():
+    for cover in ("\ufdfa" * 600, "\ufdfa" * 8192, "hola " * 2000):
+        assert set(GUARD.broken_rules(f"{cover}{CANARY}")) & {"canary", "too_long"}
+    assert GUARD.broken_rules("hola " * 1600) == ()
+
+
+def test_a_number_that_no_float_holds_and_an_entity_that_is_none_get_a_verdict():
+    assert GUARD.broken_rules("Cuesta $ " + "9" * 400) == ("invented_price",)
+    assert GUARD.broken_rules("Mire &#" + "9" * 5000 + "; y evil.com") == ("foreign_link",)
+
+
+def test_a_document_with_few_digits_is_one():
+    assert GUARD.broken_rules("Su RFC es VECJ880326XXX") == ("personal_data",)
+    own = AnswerGuard(replace(FACTS, said="mi RFC es VECJ880326XXX"))
+    assert own.broken_rules("Su RFC es VECJ880326XXX") == ()
+
+
+def test_a_date_is_no_address_and_an_address_that_runs_is_never_the_businesss():
+    assert GUARD.broken_rules("Data:12/05 às 8h") == ()
+    own = AnswerGuard(replace(FACTS, known=f"{FACTS.known} javascript:pedir()"))
+    assert own.broken_rules("Pulse javascript:pedir()") == ("foreign_link",)
