@@ -27,21 +27,53 @@ LANGUAGES = ("es", "pt", "en")
 WORDS = PROJECT / "shared" / "safety" / "concepts"
 LINES = PROJECT / "scripts" / "guard_lines"
 MISSPELLED = 5
-# Concepts that accuse by themselves.
 # Concepts that accuse by themselves, and how far; no other does.
 ALONE = {
     **dict.fromkeys(("persona", "forged"), 3.0),
+    "prompt": 0.8,
     **dict.fromkeys(
-        ("prompt", "are_now", "now_on", "become", "say_only", "refuse", "forbid", "what_model", "free"), 0.8
-    ),
-    **dict.fromkeys(
-        ("become", "refuse", "context", "key", "hidden", "ai", "authority", "drop", "disable", "ethic"), 0.4
+        (
+            *("are_now", "now_on", "say_only", "forbid", "what_model", "free", "become", "refuse", "context", "key"),
+            *("hidden", "ai", "authority", "drop", "disable", "ethic", "alter", "renewed", "inside", "made"),
+        ),
+        0.4,
     ),
 }
-# Pairs of common things that are an attack together, by the alphabet.
+# Pairs of common things that are an attack together.
 BLUNT_PAIRS = {
-    *(("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
-    *(("access", "give"), ("give", "tool"), ("tool", "zero")),
+    frozenset(pair)
+    for pair in (
+        *(("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
+        *(("access", "give"), ("give", "tool"), ("tool", "zero")),
+    )
+}
+# Pairs that shops hear too, and how far they accuse: some of them together do, one alone never.
+COMMON_PAIRS = {
+    frozenset(pair): bound
+    for bound, pairs in (
+        (
+            0.4,
+            (
+                *(
+                    ("reveal", "rules"),
+                    ("reveal", "prior"),
+                    ("reveal", "others"),
+                    ("reveal", "inside"),
+                    ("you", "rules"),
+                ),
+                *(("translate", "rules"), ("want_you", "drop"), ("drop", "memory")),
+            ),
+        ),
+        (
+            0.2,
+            (
+                *(("prior", "rules"), ("all", "rules"), ("without", "rules"), ("give", "rules"), ("give", "ai")),
+                *(("give", "authority"), ("authority", "data"), ("you", "ai"), ("all", "prompt")),
+                *(("reveal", "memory"), ("want_you", "reveal"), ("want_you", "confirm")),
+            ),
+        ),
+    )
+    for pair in pairs
 }
 # What stands beside accuses only together with these.
 BESIDE_OF = {
@@ -85,17 +117,18 @@ def main() -> int:
 def made() -> tuple[str, str]:
     """What the file should hold, and a sentence about it."""
     kept = word_lists()
-    lists.FILE.write_text(json.dumps(kept | {"bias": 0.0, "weights": {}}), encoding="utf-8")
-    scoring.concepts = lists.Concepts()
-    chance = random.Random(7)
-    rows = list(examples(chance))
-    bias, weights = train(rows, chance)
+    before, scoring.concepts = scoring.concepts, lists.Concepts(kept | {"bias": 0.0, "weights": {}})
+    try:
+        chance = random.Random(7)
+        rows = list(examples(chance))
+        bias, weights = train(rows, chance)
+    finally:
+        scoring.concepts = before
     told = {key: round(weight, 2) for key, weight in sorted(weights.items()) if abs(weight) >= 0.02}
     wrong = sum((bias + sum(told.get(key, 0.0) for key in keys) > 0) != attack for keys, attack, _ in rows)
     kept |= {"bias": round(bias, 2), "weights": told}
-    return json.dumps(
-        kept, separators=(",", ":")
-    ) + "\n", f"{len(rows)} examples, {len(told)} weights, {wrong} on the wrong side"
+    said = f"{len(rows)} examples, {len(told)} weights, {wrong} on the wrong side"
+    return json.dumps(kept, separators=(",", ":")) + "\n", said
 
 
 def word_lists() -> dict[str, Any]:
@@ -125,8 +158,15 @@ def word_lists() -> dict[str, Any]:
     right = words.keys() | parts
     # Of words with the same letters the first in the alphabet; what is common in shops is never what was meant.
     spellings = {lists.spelling(word): word for word in sorted(right, reverse=True) if words.get(word) not in plain}
-    spellings = {key: word for key, word in spellings.items() if len(word) >= lists.MISSPELLED}
+    # What stands in a harmless line was meant as it is written, so its letters stand for nothing else.
+    meant = {lists.spelling(word) for word in _harmless_words() - right}
+    spellings = {key: word for key, word in spellings.items() if len(word) >= lists.MISSPELLED and key not in meant}
     return {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "spellings": spellings}
+
+
+def _harmless_words() -> set[str]:
+    texts = [line for language in LANGUAGES for _, line in lines("harmless", language)]
+    return {word for text in texts for words in scoring.sentences(canonical(text)) for word in words}
 
 
 def lines(kind: str, language: str) -> Iterator[tuple[str, str]]:
@@ -171,7 +211,7 @@ def most(key: int) -> float:
     first, second = scoring.concepts.names[key >> 8], scoring.concepts.names[key & 255]
     if not second:
         return ALONE.get(first, 0.0)
-    both = {first, second}
+    both = frozenset((first, second))
     if (
         len(both) == 1
         or both & lists.HARMLESS
@@ -180,8 +220,10 @@ def most(key: int) -> float:
         or not both - {"reveal", "give", "zero", "data"}
     ):
         return 0.0
+    if both in COMMON_PAIRS:
+        return COMMON_PAIRS[both]
     if both <= lists.BLUNT:
-        return MOST if tuple(sorted(both)) in BLUNT_PAIRS else 0.0
+        return MOST if both in BLUNT_PAIRS else 0.0
     beside = both & lists.BESIDE
     return MOST if all(both & BESIDE_OF[name] for name in beside) else 0.0
 

@@ -6,14 +6,15 @@ weights it learns into `concepts.json`, which is all that is read here.
 
 import json
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("concepts.json")
 # A beginning (`ignor*`) is at least so long and at most; a longer word is none of ours.
 SHORTEST, LONGEST = 3, 12
 # Of so many letters on, their order is forgiven.
 MISSPELLED = 5
-# Words whose concept is remembered.
-REMEMBERED = 20_000
+# So many words are remembered with their concept, none longer than this: a hostile text must not fill the memory.
+REMEMBERED, REMEMBERED_LENGTH = 20_000, 24
 
 # What is done, and what only stands beside it. A pair speaks for an attack when it holds something done or two things
 # that it is done to; what only stands beside does not, and what shops are asked never does.
@@ -37,6 +38,9 @@ BLUNT = frozenset(
         "tamper",
         "approved",
         "give",
+        "alter",
+        "renewed",
+        "inside",
     }
 )
 # Of these a unit holds one or it is no attack.
@@ -53,6 +57,11 @@ def spelling(word: str) -> str:
     return word[0] + "".join(sorted(word[1:]))
 
 
+def read() -> "Concepts":
+    """Those of the file."""
+    return Concepts(json.loads(FILE.read_text(encoding="utf-8")))
+
+
 class Concepts:
     """All languages' words together, and the weights of concepts and of pairs of them.
 
@@ -60,8 +69,7 @@ class Concepts:
     both numbers. `names[0]` is no concept.
     """
 
-    def __init__(self, file: Path = FILE) -> None:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+    def __init__(self, kept: dict[str, Any]) -> None:
         self.names: list[str] = kept["names"]
         self.bias: float = kept["bias"]
         self.weights: dict[int, float] = {int(key): weight for key, weight in kept["weights"].items()}
@@ -108,15 +116,16 @@ class Concepts:
     def _remember(self, word: str) -> tuple[str, int, bool]:
         """The word as it was meant, its concept, and whether a phrase begins with it."""
         meant = word
-        if not word.isalpha() and not word.isdigit():
+        if not word.isalpha() and not word.isdigit() and not self._look_up(word):
             meant = self._as_letters(word)
-        elif LONGEST * 2 > len(word) >= MISSPELLED and not self._look_up(word):
+        elif REMEMBERED_LENGTH >= len(word) >= MISSPELLED and not self._look_up(word):
             meant = self._spellings.get(spelling(word), word)
         concept, is_start = self._look_up(meant), meant in self._starts
-        if len(self._remembered) >= REMEMBERED:
-            self._remembered.clear()
         known = (meant, concept, is_start) if concept or is_start or meant != word else _NOTHING
-        self._remembered[word] = known
+        if len(word) <= REMEMBERED_LENGTH:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[word] = known
         return known
 
     def _as_letters(self, word: str) -> str:
