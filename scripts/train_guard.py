@@ -69,7 +69,7 @@ COMMON_PAIRS = {
             (
                 *(("prior", "rules"), ("all", "rules"), ("without", "rules"), ("give", "rules"), ("give", "ai")),
                 *(("give", "authority"), ("authority", "data"), ("you", "ai"), ("all", "prompt")),
-                *(("reveal", "memory"), ("want_you", "reveal"), ("want_you", "confirm")),
+                *(("reveal", "memory"), ("want_you", "reveal"), ("want_you", "confirm"), ("ai", "zero")),
             ),
         ),
     )

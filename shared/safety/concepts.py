@@ -48,7 +48,7 @@ _WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
 
 _NOTHING = ("", 0, False)
 # Digits written for letters.
-_LEET = str.maketrans("0134578", "oieastb")
+LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
 
 
@@ -130,7 +130,7 @@ class Concepts:
 
     def _as_letters(self, word: str) -> str:
         """Digits for letters read as such, by the reading that is a word here, else by the usual one."""
-        readings = [word.translate(_LEET), word.translate(_LEET_L)]
+        readings = [word.translate(LEET), word.translate(_LEET_L)]
         return next((reading for reading in readings if self._look_up(reading)), readings[0])
 
     def _look_up(self, word: str) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 from shared.safety.canonical import hidden_text
+from shared.safety.concepts import LEET
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){12,}")
@@ -19,8 +20,11 @@ _HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){12,}")
 CODED, SHORTEST = 16, 10
 # Bytes and letters that stand apart make words this short.
 APART = 4
-# In Spanish, Portuguese and English more than a third of the letters are vowels; turned by thirteen, a sixth.
-VOWELS = 0.27
+_LETTER_OR_DIGIT = bytes(
+    ord("a") if chr(code).isalpha() else ord("1") if chr(code) in "013457" else ord(" ") for code in range(256)
+)
+IN_DIGITS = 6
+_FOURTEEN = re.compile(r"\b14\b")
 
 
 def decoded(text: str, words: list[str]) -> Iterator[str]:
@@ -80,14 +84,24 @@ def _readable(data: bytes) -> str | None:
 
 
 def is_turned(low: str) -> bool:
-    """Whether a canonical text has too few vowels for a language."""
-    vowels = sum([low.count(vowel) for vowel in "aeiou"])
-    return vowels < VOWELS * (len(low) - low.count(" "))
+    """Whether a canonical text has more of the letters that vowels are turned to than vowels."""
+    return sum([low.count(letter) for letter in "nrvbh"]) > sum([low.count(vowel) for vowel in "aeiou"])
 
 
-def turned(low: str) -> str:
-    """Rot13."""
-    return codecs.encode(low, "rot13")
+def turned(text: str) -> str:
+    """Rot13; letters with accents stay, as whoever turned them left them."""
+    return codecs.encode(text, "rot13")
+
+
+def is_in_digits(low: str) -> bool:
+    """Whether a canonical text has digits in so many of its words that those alone are letters too."""
+    kinds = low.encode("ascii", "replace").translate(_LETTER_OR_DIGIT)
+    return kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS
+
+
+def in_letters(low: str) -> str:
+    """Every digit as the letter it stands for, but for 14, which is a house and no *ia*."""
+    return _FOURTEEN.sub("", low).translate(LEET)
 
 
 def spaced(text: str, words: list[str]) -> str | None:

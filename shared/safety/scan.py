@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from shared.safety import scoring
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
-from shared.safety.decoding import decoded, is_turned, spaced, turned
+from shared.safety.decoding import decoded, in_letters, is_in_digits, is_turned, spaced, turned
 from shared.safety.marks import marks
 
 BLOCK, FLAG = 0.5, 0.3
@@ -60,17 +60,24 @@ def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
     found = scoring.sentences(low)
     if joined is not None:
         found = [_cut(sentence) for sentence in found]
-    odds, keys = _odds_of(found)
-    if odds < 0 and len(words) >= FEW and is_turned(low):
-        turned_odds, turned_keys = _odds_of(scoring.sentences(canonical(turned(low))))
-        odds, keys = max((odds, keys), (turned_odds, turned_keys), key=lambda one: one[0])
+    odds, rules = _judged(low, found)
+    if odds < 0 and len(words) >= FEW:
+        for other in _other_readings(text, low):
+            odds, rules = max((odds, rules), _judged(other, scoring.sentences(other)), key=lambda one: one[0])
+    return odds, rules
+
+
+def _other_readings(text: str, low: str) -> Iterator[str]:
+    if is_turned(low):
+        yield canonical(turned(text))
+    if is_in_digits(low):
+        yield in_letters(low)
+
+
+def _judged(low: str, found: list[list[str]]) -> tuple[float, tuple[str, ...]]:
     seen = marks(low)
-    rules = (*seen, *scoring.reasons(keys))
-    return odds + sum(seen.values()), rules
-
-
-def _odds_of(found: list[list[str]]) -> tuple[float, set[int]]:
-    return scoring.odds([scoring.concepts.of(sentence) for sentence in found])
+    odds, keys = scoring.odds([scoring.concepts.of(sentence) for sentence in found])
+    return odds + sum(seen.values()), (*seen, *scoring.reasons(keys))
 
 
 def _cut(sentence: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from unicodedata import normalize
 
 # The battery's draw, and how many of all attempts it takes.
 SEED, FULL = 20261126, 5472
@@ -55,7 +56,7 @@ WRITINGS: dict[str, Callable[[str], str]] = {
     "full width": lambda text: "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in text),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "rot13": lambda text: codecs.encode(text, "rot13"),
-    "tags": lambda text: "ok " + "".join(chr(0xE0000 + ord(char)) for char in text if ord(char) < 127),
+    "tags": lambda text: "ok " + "".join(chr(0xE0000 + ord(char)) for char in normalize("NFD", text) if char < "\x7f"),
 }
 FRAMES: dict[str, Callable[[str, random.Random], tuple[str, ...]]] = {
     "alone": lambda text, chance: (text,),
