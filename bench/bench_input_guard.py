@@ -11,6 +11,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -156,16 +157,17 @@ def _times(rows: Sequence[Row], guards: dict[str, Guard]) -> Table:
     table.row("the slowest of nine hostile texts", [f"{time:.0f}" for time in worst], "<= 5,000", worst[0] <= 5000)
     command = "import time; begun = time.perf_counter(); from shared.safety import scan; scan('hola')"
     command += "; print(time.perf_counter() - begun)"
-    cold = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", command], cwd=PROJECT, capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for _ in range(7)
-    ]
+    with tempfile.TemporaryDirectory() as bytecode:
+        # Functions are deployed with their bytecode: the first run only writes it.
+        environment = {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONPATH": str(PROJECT)}
+        cold = [
+            float(
+                subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, check=True).stdout
+            )
+            for _ in range(8)
+        ][1:]
     first = statistics.median(cold) * 1000
-    table.row("import and first decision, ms", [f"{first:.0f}", "-", "-"], "<= 30", first <= 30)
+    table.row("import and first decision, with bytecode, ms", [f"{first:.0f}", "-", "-"], "<= 30", first <= 30)
     return table
 
 
