@@ -166,7 +166,7 @@ def _times(rows: Sequence[Row], guards: dict[str, Guard]) -> Table:
             )
             for _ in range(8)
         ][1:]
-    first = statistics.median(cold) * 1000
+    first = statistics.median(map(float, cold)) * 1000
     table.row("import and first decision, with bytecode, ms", [f"{first:.0f}", "-", "-"], "<= 30", first <= 30)
     return table
 
