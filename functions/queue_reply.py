@@ -4,6 +4,7 @@ One worker claims the conversation and gives each of its messages an outcome, an
 The reply goes to the outbox, and its id to the send queue.
 """
 
+from shared import clock
 from shared.data import store
 from shared.guard import Request, Response, guard, queue
 from shared.messaging.turn import decide
@@ -25,9 +26,13 @@ CLAIM_SECONDS = 60
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, decide, settle, wake."""
+    """Wait for the end of a burst, claim, decide, settle, wake."""
     tenant, conversation = request.ids["tenant"], request.ids["conversation"]
     turn = store.claim_turn(tenant, conversation, CLAIM_SECONDS, request.deadline)
+    while turn.state == "quiet":
+        # The customer may be writing on: the queue delays no single message, so the worker waits. The database ends it.
+        clock.wait(turn.wait)
+        turn = store.claim_turn(tenant, conversation, CLAIM_SECONDS, request.deadline)
     if turn.state != "claimed":
         # busy: its messages have no outcome yet, so cron_recover brings the turn back.
         return Response(body={"outcome": turn.state})
@@ -41,6 +46,7 @@ def handler(request: Request) -> Response:
         decision.sources,
         decision.handled_by,
         request.deadline,
+        kind=decision.kind,
     )
     if outbox:
         wake_sends([(tenant, outbox, conversation)], outbox, request.deadline)

@@ -34,7 +34,7 @@ SPENT_DELAY = 3600
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, look at the 24 h window, open the number's own token, be admitted, send, settle."""
+    """Claim, look at the 24 h window, open the number's own token, be admitted, say that it leaves, send, settle."""
     tenant, outbox = request.ids["tenant"], request.ids["outbox"]
     claim = store.claim_outbox(tenant, outbox, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
@@ -43,6 +43,9 @@ def handler(request: Request) -> Response:
         # By this support finds a customer who gives a number: docs/operations.md.
         logs.carry(contact=pseudonym("contact", claim.recipient.phone or claim.recipient.id))
     sent = _attempt(claim, tenant, outbox, request)
+    if sent is None:
+        # A person took over, or the customer said stop, while this was on its way; it is settled.
+        return Response(body={"outcome": "overtaken"})
     store.settle_outbox(
         tenant,
         outbox,
@@ -56,7 +59,7 @@ def handler(request: Request) -> Response:
     return Response(body={"outcome": sent.result, "reason": sent.error, "attempts": claim.attempts})
 
 
-def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Request) -> SendOutcome:
+def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Request) -> SendOutcome | None:
     if not claim.window_open:
         return SendOutcome("failed", error="outside_window")
     assert claim.recipient is not None
@@ -74,6 +77,9 @@ def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Reques
         delay = min(LONGEST_DELAY, grant.retry_after or SPENT_DELAY)
         return SendOutcome("later", error=f"denied_{grant.reason}", delay=delay)
     with grant:
+        if not store.dispatch_outbox(tenant, outbox, claim.fence, request.deadline):
+            grant.spend(sends=0)
+            return None
         return send_text(claim.channel_id, token, claim.recipient, claim.text, outbox, grant, request.deadline)
 
 

@@ -250,6 +250,25 @@ def whatsapp_message(
     return whatsapp([one], senders=[sender], number_id=number_id)
 
 
+def whatsapp_echo(body: str, recipient: Customer | None = None, *, at: float | None = None) -> Json:
+    """A whole webhook body: the business wrote on its phone (coexistence), and the contact is not answered again."""
+    phone = (recipient or Customer()).phone
+    assert phone is not None
+    echo = {
+        "from": DEMO_DISPLAY_NUMBER,
+        "to": phone,
+        "id": new_wamid(phone, outgoing=True),
+        "timestamp": _seconds(at),
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": DEMO_DISPLAY_NUMBER, "phone_number_id": DEMO_NUMBER_ID},
+        "message_echoes": [{**echo, **text(body)}],
+    }
+    change = {"field": "smb_message_echoes", "value": value}
+    return {"object": "whatsapp_business_account", "entry": [{"id": DEMO_WABA_ID, "changes": [change]}]}
+
+
 def _contact(sender: Customer) -> Json:
     profile = {"name": sender.name} if sender.username is None else {"name": sender.name, "username": sender.username}
     contact: Json = {"profile": profile}

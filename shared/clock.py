@@ -12,6 +12,11 @@ def now() -> float:
     return _read()
 
 
+def wait(seconds: float) -> None:
+    """Do nothing for so long."""
+    time.sleep(seconds)
+
+
 @contextmanager
 def held_at(moment: float) -> Iterator[None]:
     """Within the block `now()` answers `moment` (seconds since the epoch). For tests."""

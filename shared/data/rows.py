@@ -43,3 +43,10 @@ class Passage(BaseModel):
     body: str
     source: str
     distance: float
+
+
+class Written(BaseModel):
+    """The outbox row of what a member wrote, or why nothing was written."""
+
+    outbox: str | None = None
+    refused: Literal["outside_window", "opted_out"] | None = None

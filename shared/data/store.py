@@ -14,7 +14,20 @@ from shared.data.database import call
 from shared.data.rows import Passage, Said, Standing, TenantFacts
 from shared.untrusted import Untrusted
 
-Outcome = Literal["replied", "merged", "handed_to_person", "over_budget", "blocked", "unsupported", "failed"]
+Outcome = Literal[
+    "replied",
+    "merged",
+    "handed_to_person",
+    "opted_out",
+    "over_budget",
+    "outside_window",
+    "blocked",
+    "looped",
+    "unsupported",
+    "failed",
+]
+# No more messages, or messages again.
+Wish = Literal["out", "in"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
 
 
@@ -27,13 +40,22 @@ class OpenMessage(BaseModel):
     is_forwarded: bool = False
 
 
-class TurnClaim(BaseModel):
-    """The answer to a claim; everything below `state` is there when it is "claimed".
+class Pace(BaseModel):
+    """Replies of the last hour, and how many of the contact's last eight messages came faster than people write."""
 
-    `contact` and `channel_row` are our own ids; `budget` is what an admission needs to know.
+    replies: int = 0
+    quick: int = 0
+
+
+class TurnClaim(BaseModel):
+    """The answer to a claim; everything below `wait` is there when it is "claimed".
+
+    `wait` in seconds while it is "quiet": the customer may be writing on. `contact` and `channel_row` are our own ids;
+    `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn.
     """
 
-    state: Literal["claimed", "busy", "nothing", "absent"]
+    state: Literal["claimed", "quiet", "busy", "nothing", "absent"]
+    wait: float = 0.0
     fence: int = 0
     messages: list[OpenMessage] = []
     history: list[Said] = []
@@ -43,6 +65,9 @@ class TurnClaim(BaseModel):
     tenant: TenantFacts | None = None
     budget: BudgetFacts | None = None
     standing: Standing = Standing()
+    pace: Pace = Pace()
+    opted_out: bool = False
+    wish: Wish | None = None
     contact: str = ""
     channel_row: str = ""
 
@@ -154,10 +179,13 @@ def settle_turn(
     sources: list[str],
     handled_by: Literal["assistant", "person"] | None,
     deadline: Deadline,
+    *,
+    kind: Literal["text", "notice"] = "text",
 ) -> str | None:
     """End a turn: outcomes by inbox id, at most one reply, the claim given back.
 
-    The outbox id, when there is a reply.
+    The outbox id, when there is a reply; None too when a person took over or the contact said stop meanwhile. A
+    "notice" goes to whom said stop all the same.
     """
     arguments: dict[str, Any] = {
         "p_tenant": tenant,
@@ -165,6 +193,7 @@ def settle_turn(
         "p_fence": fence,
         "p_outcomes": outcomes,
         "p_reply": reply,
+        "p_kind": kind,
         "p_sources": sources,
         "p_handled_by": handled_by,
     }
@@ -176,6 +205,14 @@ def claim_outbox(tenant: str, outbox: str, seconds: int, deadline: Deadline) -> 
     """Take an outbox row for one attempt of at most `seconds`."""
     arguments = {"p_tenant": tenant, "p_outbox": outbox, "p_seconds": seconds}
     return OutboxClaim.model_validate(call("claim_outbox", arguments, deadline))
+
+
+def dispatch_outbox(tenant: str, outbox: str, fence: int, deadline: Deadline) -> bool:
+    """The last word before a claimed row is sent: False when it shall not be any more, and it is settled then.
+
+    From here on the provider may have it; a worker that dies leaves it for a status to tell of.
+    """
+    return bool(call("dispatch_outbox", {"p_tenant": tenant, "p_outbox": outbox, "p_fence": fence}, deadline))
 
 
 def settle_outbox(
@@ -211,6 +248,11 @@ def search_knowledge(tenant: str, embedding: list[float], limit: int, deadline: 
 def sweep(seconds: int, deadline: Deadline) -> Swept:
     """What has lain for longer than `seconds`, of all tenants: ids only."""
     return Swept.model_validate(call("sweep", {"p_seconds": seconds}, deadline))
+
+
+def close_unconfirmed(seconds: int, deadline: Deadline) -> int:
+    """Give up on sends that no status has told of for `seconds`; how many. Their owners see why."""
+    return int(call("close_unconfirmed", {"p_seconds": seconds}, deadline))
 
 
 def prune(rows: int, deadline: Deadline) -> dict[str, int]:

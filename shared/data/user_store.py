@@ -7,7 +7,7 @@ Headers, cookies and time-outs belong to an object of the request, so that two i
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 from postgrest import APIError, SyncPostgrestClient
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
-from shared.data.rows import Passage
+from shared.data.rows import Passage, Written
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
@@ -80,6 +80,15 @@ class UserStore:
             "p_chunks": chunks,
         }
         return str(self._run(self._client.rpc("replace_knowledge", arguments)))
+
+    def hand_over(self, tenant: str, conversation: str, to: Literal["assistant", "person"]) -> None:
+        """Who answers in a conversation from now on. Raises Problem 404 as `tenant` does."""
+        self._run(self._client.rpc("hand_over", {"p_tenant": tenant, "p_conversation": conversation, "p_to": to}))
+
+    def write_as_person(self, tenant: str, conversation: str, key: str, text: str) -> Written:
+        """Write to the contact of a conversation, once for each `key`. Raises Problem 404 as `tenant` does."""
+        arguments = {"p_tenant": tenant, "p_conversation": conversation, "p_key": key, "p_text": text}
+        return Written.model_validate(self._run(self._client.rpc("write_as_person", arguments)))
 
     def budget_facts(self, tenant: str) -> BudgetFacts:
         """Limits, time zone and epochs of one of the person's businesses. Raises Problem 404 as `tenant` does."""

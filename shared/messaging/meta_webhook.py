@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shared.data.storable import moment_of
+from shared.messaging.wishes import wish_of
 
 MAXIMUM_TEXT = 65_536
 MAXIMUM_NAME = 256
@@ -25,9 +26,9 @@ Item = dict[str, Any]
 def items_of(body: Any, arrived_at: float) -> list[Item]:
     """The items of a verified body, in order. `arrived_at` in seconds since the epoch.
 
-    Each: {channel, channel_id, kind, key, occurred_at, item} and, for messages, {contact, type, text, provider_id},
-    for statuses, {status}. The key names the effect, from signed material only, so that a repeated delivery in
-    another batch is the same effect.
+    Each: {channel, channel_id, kind, key, occurred_at, item} and, for messages, {contact, type, text, provider_id,
+    wish}, for echoes (what the business wrote on its phone) the same to the contact, for statuses, {status}. The key
+    names the effect, from signed material only, so that a repeated delivery in another batch is the same effect.
     """
     if not isinstance(body, dict):
         return []
@@ -51,6 +52,9 @@ def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
         for message in _list(value.get("messages")):
             found = True
             yield about | _whatsapp_message(_object(message), _list(value.get("contacts")), number, arrived_at)
+        for echo in _list(value.get("message_echoes")):
+            found = True
+            yield about | _whatsapp_echo(_object(echo), number, arrived_at)
         for status in _list(value.get("statuses")):
             found = True
             yield about | _whatsapp_status(_object(status), number, arrived_at)
@@ -69,20 +73,36 @@ def _whatsapp_message(message: dict[str, Any], contacts: list[Any], number: str,
     if not 0 < len(wamid) <= MAXIMUM_ID or not 0 < len(sender) <= MAXIMUM_SENDER:
         # Without an id or a sender there is nobody to answer, but what came is kept.
         return _other(message, number, "", arrived_at)
+    name = str(_object(contact.get("profile")).get("name") or "")[:MAXIMUM_NAME]
+    kept = _said("message", message, number, _party(sender, phone, name), arrived_at)
+    return kept | {"wish": wish_of(kept["text"])}
+
+
+def _whatsapp_echo(echo: dict[str, Any], number: str, arrived_at: float) -> Item:
+    """What the business wrote to a contact on its phone (the field smb_message_echoes of coexistence)."""
+    wamid, phone = str(echo.get("id", "")), str(echo.get("to") or "")
+    recipient = str(echo.get("to_user_id") or phone)
+    if not 0 < len(wamid) <= MAXIMUM_ID or not 0 < len(recipient) <= MAXIMUM_SENDER:
+        return _other(echo, number, "", arrived_at)
+    return _said("echo", echo, number, _party(recipient, phone, ""), arrived_at)
+
+
+def _said(kind: str, message: dict[str, Any], number: str, contact: Item, arrived_at: float) -> Item:
+    wamid = str(message["id"])
     return {
-        "kind": "message",
+        "kind": kind,
         "key": f"{number}:{wamid}",
         "occurred_at": _moment(message.get("timestamp"), arrived_at),
         "item": message,
-        "contact": {
-            "id": sender,
-            "phone": phone if _PHONE.fullmatch(phone) else None,
-            "name": str(_object(contact.get("profile")).get("name") or "")[:MAXIMUM_NAME],
-        },
+        "contact": contact,
         "type": _type_of(message),
         "text": _text_of(message)[:MAXIMUM_TEXT],
         "provider_id": wamid,
     }
+
+
+def _party(identity: str, phone: str, name: str) -> Item:
+    return {"id": identity, "phone": phone if _PHONE.fullmatch(phone) else None, "name": name}
 
 
 def _contact(contacts: list[Any], phone: str, opaque: str) -> dict[str, Any]:
@@ -141,24 +161,29 @@ def _page_items(channel: str, entry: dict[str, Any], arrived_at: float) -> Itera
         sender = str(_object(_object(event).get("sender")).get("id", ""))
         mid = str(message.get("mid", ""))
         is_own = bool(message.get("is_echo")) or sender == page
+        # What an app wrote in the business's name, this one among them, is no person on the phone.
+        is_echo = is_own and not message.get("app_id")
+        party = str(_object(_object(event).get("recipient")).get("id", "")) if is_own else sender
         if (
             not 0 < len(mid) <= MAXIMUM_ID
-            or not 0 < len(sender) <= MAXIMUM_SENDER
-            or is_own
+            or not 0 < len(party) <= MAXIMUM_SENDER
+            or (is_own and not is_echo)
             or message.get("is_deleted")
         ):
             yield about | _other(_object(event), page, "", arrived_at)
             continue
         text = message.get("text")
+        words = text[:MAXIMUM_TEXT] if isinstance(text, str) else ""
         yield about | {
-            "kind": "message",
+            "kind": "echo" if is_echo else "message",
             "key": f"{page}:{mid}",
             "occurred_at": _moment(event.get("timestamp"), arrived_at),
             "item": event,
-            "contact": {"id": sender, "phone": None, "name": ""},
+            "contact": _party(party, "", ""),
             "type": "text" if isinstance(text, str) else "unsupported",
-            "text": text[:MAXIMUM_TEXT] if isinstance(text, str) else "",
+            "text": words,
             "provider_id": mid,
+            "wish": None if is_echo else wish_of(words),
         }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from shared import clock
@@ -13,7 +14,8 @@ from shared.assistant.answer import Answer, Turn, answer
 from shared.assistant.gate import NEUTRAL, asks_for_person, judge
 from shared.assistant.model import ModelFailed
 from shared.data import store
-from shared.data.store import Outcome, TurnClaim
+from shared.data.rows import Language
+from shared.data.store import Outcome, Pace, TurnClaim, Wish
 from shared.errors import Unavailable
 from shared.safety import Verdict
 from shared.safety.strikes import SLOWED, STRIKE, Step, step_of
@@ -27,6 +29,22 @@ ATTEMPTS = 2
 # With less than this left an answer is not begun anew.
 ANSWER_SECONDS = 15.0
 
+WINDOW_SECONDS = 86_400
+# Eight messages on end within seconds of ours, or a reply every ninety seconds for an hour.
+QUICK, REPLIES_AN_HOUR = 8, 40
+HEARD: dict[Wish, dict[Language, str]] = {
+    "out": {
+        "es": "Listo, no te escribimos más. Si quieres volver, escribe ALTA.",
+        "pt": "Pronto, não escrevemos mais. Se quiser voltar, escreva VOLTAR.",
+        "en": "Done, we will not write to you any more. To come back, write START.",
+    },
+    "in": {
+        "es": "¡Qué bueno tenerte de vuelta! ¿En qué te ayudamos?",
+        "pt": "Que bom ter você de volta! Como podemos ajudar?",
+        "en": "Good to have you back! How can we help?",
+    },
+}
+
 retry_budget = RetryBudget()
 
 
@@ -38,6 +56,7 @@ class Decision:
     reply: str | None = None
     sources: list[str] = field(default_factory=list)
     handled_by: Literal["person"] | None = None
+    kind: Literal["text", "notice"] = "text"
 
     @property
     def outcome(self) -> str:
@@ -52,8 +71,18 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return Decision(_all(claim, "unsupported"))
     if claim.handled_by == "person":
         return Decision(_all(claim, "handed_to_person"))
+    if claim.wish is not None:
+        return _heard(claim, claim.wish)
+    if claim.opted_out:
+        return Decision(_all(claim, "opted_out"))
     if all(message.kind in SILENT for message in claim.messages):
         return Decision(_all(claim, "unsupported"))
+    if is_past_window(claim.last_inbound_at, clock.now()):
+        log.warning("window closed")
+        return Decision(_all(claim, "outside_window"))
+    if is_loop(claim.pace):
+        log.warning("looped", extra={"replies": claim.pace.replies, "quick": claim.pace.quick})
+        return Decision(_all(claim, "looped"), handled_by="person")
     step = step_of(claim.standing, clock.now())
     if step in ("slowed", "blocked", "held"):
         return _struck_out(claim, step)
@@ -76,6 +105,23 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     outcomes: dict[str, Outcome] = dict.fromkeys([message.inbox_id for message in claim.messages], "merged")
     outcomes[claim.messages[-1].inbox_id] = "replied"
     return Decision(outcomes, said.text, said.sources)
+
+
+def is_past_window(last_inbound_at: datetime | None, now: float) -> bool:
+    """Whether WhatsApp takes nothing but templates: 24 hours after the customer's last message."""
+    return last_inbound_at is None or now - last_inbound_at.timestamp() > WINDOW_SECONDS
+
+
+def is_loop(pace: Pace) -> bool:
+    """Whether a machine seems to answer: by how fast and how often, since each answer may be another."""
+    return pace.quick >= QUICK or pace.replies >= REPLIES_AN_HOUR
+
+
+def _heard(claim: TurnClaim, wish: Wish) -> Decision:
+    """Say once that the wish was heard, and how to take it back."""
+    assert claim.tenant is not None
+    outcome: Outcome = "opted_out" if wish == "out" else "replied"
+    return Decision(_all(claim, outcome), HEARD[wish][claim.tenant.language], kind="notice")
 
 
 def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) -> Decision:

@@ -31,9 +31,11 @@ UNBUILT = {line for line in (PROJECT / "tests" / "output" / "not_built.txt").rea
 CONSOLE = sorted(path.stem for kind in ("ai_*.py", "app_*.py") for path in (PROJECT / "functions").glob(kind))
 BUILT = [name for name in CONSOLE if name not in UNBUILT]
 
-# A body that each built console function takes; the tenant is the owner's.
+# A body that each built console function takes; the tenant is the owner's, the conversation one of theirs.
 GOOD: dict[str, dict[str, Any]] = {
     "ai_chat": {"text": "¿a qué hora abren?"},
+    "app_handoff": {"conversation": "", "to": "person"},
+    "app_send": {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."},
     "app_upload": {"name": "a.md", "text": "Hay estacionamiento."},
     "app_usage": {"from": "2026-11-01", "to": "2026-11-30"},
 }
@@ -118,7 +120,9 @@ def ask(world: World, function: str, raw: bytes, content_type: str = "applicatio
 
 
 def good_body(world: World, function: str) -> dict[str, Any]:
-    return {"tenant": world.owner.tenant} | GOOD.get(function, {})
+    body = GOOD.get(function, {})
+    named = {"conversation": world.conversation()} if "conversation" in body else {}
+    return {"tenant": world.owner.tenant} | body | named
 
 
 BAD_TEXTS = {

@@ -140,10 +140,12 @@ def test_without_the_provider_the_row_waits(world):
     assert outbox(world)["state"] == "sent"
 
 
-def test_the_window_is_looked_at_when_sending(world):
-    world.receive(whatsapp_message(text("¿hacen envíos?")))
+def test_the_window_is_looked_at_when_sending(world, monkeypatch):
+    monkeypatch.setattr("functions.queue_reply.wake_sends", lambda *anything: 0)
+    ask(world)
+    assert outbox(world)["state"] == "pending"
     world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
-    world.settle()
+    retry(world)
     assert outbox(world) == {"state": "failed", "error": "outside_window", "attempts": 1, "status": "failed"}
     assert world.sent() == []
 
@@ -264,3 +266,21 @@ def test_neither_log_nor_row_shows_a_token(world, caplog, capsys):
         for spelling in (token, base64.b64encode(token.encode()).decode()[:-4], token.encode().hex()):
             assert spelling not in everything
     assert not re.search("EAA[A-Za-z0-9]{60}", everything)
+
+
+def test_a_worker_that_dies_after_the_message_left_does_not_send_it_again(world, monkeypatch):
+    monkeypatch.setattr("functions.queue_send.send_text", lambda *anything: raise_exit())
+    ask(world)
+    assert (outbox(world)["state"], outbox(world)["attempts"]) == ("unconfirmed", 1)
+    monkeypatch.undo()
+    world.rows("update outbox set claimed_until = now() - interval '1 second'")
+    retry(world)
+    assert world.sent() == []
+    world.rows("update outbox set dispatched_at = now() - interval '2 hours'")
+    [ran] = world.schedules.fire("cron_recover")
+    assert ran.payload["given_up"] == 1
+    assert outbox(world) == {"state": "failed", "error": "no_status", "attempts": 1, "status": "failed"}
+
+
+def raise_exit():
+    raise SystemExit(137)

@@ -41,7 +41,7 @@ KEPT: dict[str, list[tuple[str, str | None, str | None]]] = {
     "statuses": [("status", None, None)] * 4,
     "account_update": [("account", None, None)],
     "template_status_update": [("account", None, None)],
-    "message_echo": [("account", None, None)],
+    "message_echo": [("echo", "text", "ya te atiendo")],
     "unknown_field": [("account", None, None)],
     "unknown_number": [],
     "known_and_unknown_number": [("message", "text", "hola")],

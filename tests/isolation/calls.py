@@ -102,6 +102,8 @@ SERVER_CALLS: dict[str, Call] = {
         },
         "answers",
     ),
+    "close_unconfirmed": Call(lambda s: {"p_seconds": 60}, "changes"),
+    "dispatch_outbox": Call(lambda s: _tenant(s, p_outbox=s.id(83), p_fence=2), "changes"),
     "keep_credential": Call(
         lambda s: _tenant(
             s, p_channel=s.id(20), p_name="access_token", p_ciphertext=s.text("new ciphertext"), p_key_version=1
@@ -175,6 +177,7 @@ SERVER_CALLS: dict[str, Call] = {
             p_fence=3,
             p_outcomes=Jsonb({str(s.id(50)): "replied"}),
             p_reply=s.text("reply"),
+            p_kind="text",
             p_sources=Jsonb([]),
             p_handled_by=None,
         ),
@@ -201,10 +204,14 @@ MEMBER_CALLS: dict[str, Call] = {
         ),
         "changes",
     ),
+    "hand_over": Call(lambda s: _tenant(s, p_conversation=s.id(40), p_to="person"), "changes"),
     "lift_strikes": Call(lambda s: _tenant(s, p_contact=s.id(30)), "changes"),
     "my_budget_facts": Call(lambda s: _tenant(s), "shows"),
     "open_my_budget": Call(lambda s: _tenant(s, **_opening(s)), "answers"),
     "usage_by_day": Call(lambda s: _tenant(s, p_from="2000-01-01", p_to="2001-01-02"), "shows"),
+    "write_as_person": Call(
+        lambda s: _tenant(s, p_conversation=s.id(40), p_key="draft-0007", p_text=s.text("a person's words")), "changes"
+    ),
     "replace_knowledge": Call(
         lambda s: _tenant(
             s,
@@ -222,6 +229,7 @@ MEMBER_CALLS: dict[str, Call] = {
 
 # Look across tenants by design and answer with ids only, or with what belongs to no tenant.
 ACROSS_TENANTS = {
+    "close_unconfirmed",
     "deletion_status",
     "expire_usage_holds",
     "keep_billing_event",

@@ -12,7 +12,7 @@ from tests.isolation.tables import SERVICE_READS
 SCOPES = {
     SWEEP: {
         "inbox": "outcome is null",
-        "outbox": "state = 'pending'",
+        "outbox": "state in ('pending', 'unconfirmed')",
         "tenant_keys": "true",
         "usage_ledger": "true",
         "usage_holds": "expires_at < now()",

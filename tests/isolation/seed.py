@@ -148,6 +148,7 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
                 "name": side.text("name"),
                 "created_at": last_seen_at,
                 "last_seen_at": last_seen_at,
+                "opted_out_at": None if number == 30 else LONG_AGO,
             },
         )
     yield (
@@ -157,9 +158,10 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
             "id": conversation,
             "contact_id": contact,
             "handled_by": "assistant",
-            "last_inbound_at": NOW,
+            "last_inbound_at": LATER,
             "fence": 3,
             "claimed_until": LONG_AGO,
+            "taken_over_at": LONG_AGO,
             "created_at": NOW,
         },
     )
@@ -215,7 +217,7 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
             },
         )
     for number, (created_at, state) in enumerate(
-        [(NOW, "pending"), (NOW, "sent"), (LONG_AGO, "sent"), (LONG_AGO, "pending")]
+        [(NOW, "pending"), (NOW, "unconfirmed"), (LONG_AGO, "sent"), (LONG_AGO, "pending")]
     ):
         yield (
             "messages",
@@ -250,6 +252,7 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
                 "fence": 2,
                 "claimed_until": LONG_AGO,
                 "next_attempt_at": LONG_AGO,
+                "dispatched_at": LONG_AGO,
                 "error": side.text("error"),
                 "created_at": created_at,
             },

@@ -5,6 +5,7 @@ A function that is not built yet answers 501 to everything. When it gets built i
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
+from uuid import uuid4
 
 from tests.isolation.sides import Side
 
@@ -40,9 +41,22 @@ ROWS: dict[str, Row] = {
     "app_checkout": Unbuilt(),
     "app_delete_account": Unbuilt(),
     "app_export": Unbuilt(),
-    "app_handoff": Unbuilt(),
+    "app_handoff": Built(
+        lambda side: {"tenant": str(side.tenant), "conversation": str(side.id(40)), "to": "person"},
+        ids=("tenant", "conversation"),
+        control="changes",
+    ),
     "app_members": Unbuilt(),
-    "app_send": Unbuilt(),
+    "app_send": Built(
+        lambda side: {
+            "tenant": str(side.tenant),
+            "conversation": str(side.id(40)),
+            "idempotency_key": str(uuid4()),
+            "text": "Ya le respondo.",
+        },
+        ids=("tenant", "conversation"),
+        control="changes",
+    ),
     "app_settings": Unbuilt(),
     "app_upload": Built(
         lambda side: {"tenant": str(side.tenant), "name": "menu.md", "text": "Hay sopa."},

@@ -49,7 +49,10 @@ def _console(function: str, body: dict[str, Any] | None = None, strong: bool = F
 
 
 class OwnersConsole(Console):
-    """A console function whose body names the owner's business, which the test knows only when the world runs."""
+    """A console function whose body names the owner's business, which the test knows only when the world runs.
+
+    A body with "conversation" names one of that business.
+    """
 
     names_tenant = True
 
@@ -59,7 +62,8 @@ class OwnersConsole(Console):
         self._body = body
 
     def bearing(self, world: World, token: str) -> Http:
-        body = json.dumps(self._body | {"tenant": world.owner.tenant}).encode()
+        named = {"conversation": world.conversation()} if "conversation" in self._body else {}
+        body = json.dumps(self._body | named | {"tenant": world.owner.tenant}).encode()
         return Http("POST", self.call.path, self.call.headers | {"authorization": f"Bearer {token}"}, body=body)
 
 
@@ -140,8 +144,8 @@ ROWS: dict[str, Target] = {
     "ai_chat": OwnersConsole("ai_chat", {"text": "¿a qué hora abren?"}),
     "ai_suggest": _console("ai_suggest"),
     "ai_search": _console("ai_search"),
-    "app_send": _console("app_send"),
-    "app_handoff": _console("app_handoff"),
+    "app_send": OwnersConsole("app_send", {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."}),
+    "app_handoff": OwnersConsole("app_handoff", {"conversation": "", "to": "person"}),
     "app_upload": OwnersConsole("app_upload", {"name": "a.md", "text": "Hola."}),
     "app_channels": _console("app_channels"),
     "app_settings": _console("app_settings"),

@@ -1,0 +1,45 @@
+"""A person writes to a customer from the console."""
+
+from local.payloads import text, whatsapp_message
+from local.world import World
+
+
+def asked(world: World) -> dict[str, str]:
+    world.receive(whatsapp_message(text("¿a qué hora abren los sábados?")))
+    world.settle()
+    [row] = world.rows("select id::text from conversations")
+    return {
+        "tenant": world.owner.tenant,
+        "conversation": row["id"],
+        "idempotency_key": "draft-00017",
+        "text": "Hola, soy Ana",
+    }
+
+
+def test_what_a_person_writes_is_sent_once_and_the_conversation_is_theirs(world):
+    body = asked(world)
+    answers = [world.call_as_owner("/app/send", body) for _ in range(2)]
+    world.settle()
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert [sent["text"] for sent in world.sent()][1:] == ["Hola, soy Ana"]
+    assert world.rows("select handled_by from conversations") == [{"handled_by": "person"}]
+    [row] = world.rows("select action, user_id::text from audit_log where action = 'conversation.written'")
+    assert row["user_id"] is not None
+
+
+def test_after_a_day_and_after_a_stop_nothing_is_written(world):
+    body = asked(world)
+    world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
+    refused = world.call_as_owner("/app/send", body)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "The customer last wrote more than 24 hours ago; WhatsApp takes only approved templates now.",
+    )
+    world.rows("update conversations set last_inbound_at = now()")
+    world.rows("update contacts set opted_out_at = now()")
+    refused = world.call_as_owner("/app/send", body)
+    assert (refused.status_code, refused.json()["detail"]) == (409, "The customer asked for no more messages.")
+    assert world.rows("select from messages where author = 'person'") == []
+    world.rows("update contacts set opted_out_at = null")
+    assert world.call_as_owner("/app/send", body).status_code == 201
