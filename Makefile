@@ -61,6 +61,9 @@ bench-input-guard: venv ## what the guards of texts find and cost; FILES="a.json
 redteam: venv ## the same with a real model: REDTEAM_BASE_URL, REDTEAM_API_KEY, REDTEAM_MODEL; writes docs/redteam.md
 	@.venv/bin/python -m tests.adversarial --real
 
+faults: venv ## kill workers at every step, lose answers, send everything twice; nothing may be lost or doubled (some minutes)
+	@.venv/bin/python -m tests.faults
+
 battery: venv ## send 5,472 attacks the whole way, against models that obey and that leak; writes docs/battery.md
 	@.venv/bin/python -m tests.adversarial
 
