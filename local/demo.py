@@ -1,6 +1,7 @@
 """`make demo`: six messages in Spanish and Portuguese, the way of each of them, some attacks, and the operator's log.
 
-Plays in the world that `make dev` runs, or starts one for itself and stops it again.
+Plays in the world that `make dev` runs, or starts one for itself and stops it again. Then eight things that go wrong,
+in a world whose time can be moved (local/scenes.py).
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from local import payloads
 from local.parts import LOGS, PLAN_FILE
 from local.payloads import Customer
 from local.plan import PROJECT, Plan, load
+from local.scenes import play_all
 from local.seed import Owner, as_owner, sign_in
 from local.send import NotRunningError, send
 
@@ -54,7 +56,9 @@ def main() -> int:
         print("What is refused, and what it left behind:\n")
         refused = [attack.show(plan, owner) for attack in ATTACKS]
         _print_log(began)
-    return 0 if all(played) and all(refused) else 1
+    print("\nEight things that go wrong, each message with its outcome and its reply:\n")
+    went_well = play_all()
+    return 0 if all(played) and all(refused) and went_well else 1
 
 
 @contextlib.contextmanager

@@ -44,8 +44,8 @@ def _count(counts: Counter[str], what: str, wrong: list[str]) -> None:
 def _page(counts: Counter[str]) -> str:
     return (
         "# What is lost, and what is sent twice, when something breaks on the way from a message to its answer\n"
-        f"# {len(STEPS)} steps, each broken in {len(MODES)} ways; {SEEDED} seeded runs of several customers with repeated\n"
-        "# and disordered deliveries and two workers at once. Written by `make faults`.\n"
+        f"# {len(STEPS)} steps, each broken in {len(MODES)} ways; {SEEDED} seeded runs of several customers with\n"
+        "# repeated and disordered deliveries and two workers at once. Written by `make faults`.\n"
         f"{counts['runs']} runs\n{counts['lost']} lost\n{counts['duplicate']} duplicate\n"
         f"{counts['other']} holds or claims left over\n"
     )

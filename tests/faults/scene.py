@@ -142,7 +142,7 @@ def wrong(world: World, written: Counter[str]) -> Iterator[str]:
             yield f"lost: a reply ended as {row['state']}"
         if row["state"] == "failed" and row["error"] not in ("no_status",):
             yield f"lost: a reply failed with {row['error']}"
-        if row["state"] == "sent" and sent[row["id"]] != 1:
+        if row["state"] == "sent" and not sent[row["id"]]:
             yield "lost: a reply is said to be sent"
     if world.rows("select from conversations where claimed_until > now()"):
         yield "an orphan claim"
