@@ -61,6 +61,9 @@ bench-input-guard: venv ## what the guards of texts find and cost; FILES="a.json
 redteam: venv ## the same with a real model: REDTEAM_BASE_URL, REDTEAM_API_KEY, REDTEAM_MODEL; writes docs/redteam.md
 	@.venv/bin/python -m tests.adversarial --real
 
+bench-conversation: venv ## intake, a turn without the model, what it asks of database and Redis
+	@.venv/bin/python bench/bench_conversation.py
+
 faults: venv ## kill workers at every step, lose answers, send everything twice; nothing may be lost or doubled (some minutes)
 	@.venv/bin/python -m tests.faults
 

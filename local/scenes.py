@@ -71,9 +71,9 @@ def repeated(world: World, customer: Customer) -> None:
 
 def crash(world: World, customer: Customer) -> None:
     """The worker dies in the middle of its turn; the schedule finds the message when the claim is over."""
-    from shared.messaging import turn
+    from shared.assistant.answer import answer
 
-    with mock.patch.object(turn, "answer", wraps=turn.answer, side_effect=[SystemExit(137), mock.DEFAULT]):
+    with mock.patch("shared.messaging.turn.answer", wraps=answer, side_effect=[SystemExit(137), mock.DEFAULT]):
         _write(world, customer, QUESTION)
     world.rows("update conversations set claimed_until = now() - interval '1 second' where claimed_until is not null")
     world.rows("update inbox set received_at = received_at - interval '5 minutes' where outcome is null")

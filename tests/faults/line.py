@@ -43,7 +43,7 @@ class _Call:
         self.is_dead = False
 
 
-_call: ContextVar[_Call | None] = ContextVar("call", default=None)
+in_call: ContextVar[_Call | None] = ContextVar("in_call", default=None)
 
 
 class Line:
@@ -57,7 +57,7 @@ class Line:
 
     def over(self, url: str, body: bytes, send: Any, broken: Exception, lost: Exception) -> Any:
         """One request by `send`, as the fault would have it; beside the calls of functions nothing is changed."""
-        call = _call.get()
+        call = in_call.get()
         name = call and self._name(url, body)
         if call is None or name is None:
             return send()
@@ -96,9 +96,9 @@ class Line:
 
 
 @contextmanager
-def line(world: World) -> Iterator[Line]:
+def line(world: World, kind: type[Line] = Line) -> Iterator[Line]:
     """Within the block every call of a function goes over the line."""
-    watched, patch = Line(world), pytest.MonkeyPatch()
+    watched, patch = kind(world), pytest.MonkeyPatch()
     plain_send, plain_handle, invoke = transport.send, httpx.HTTPTransport.handle_request, world.functions.invoke
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, **more: Any) -> Any:
@@ -121,11 +121,11 @@ def line(world: World) -> Iterator[Line]:
         return answer
 
     def called(function: str, event: dict[str, Any]) -> Any:
-        mark = _call.set(_Call(function))
+        mark = in_call.set(_Call(function))
         try:
             return invoke(function, event)
         finally:
-            _call.reset(mark)
+            in_call.reset(mark)
 
     patch.setattr(transport, "send", send)
     patch.setattr(httpx.HTTPTransport, "handle_request", handle)
