@@ -1,9 +1,20 @@
 """The console calls when a person answers a conversation and wants a draft.
 
-Nothing is written and nobody is messaged. The answer is a draft with the files that it was taken from.
+Nobody is messaged, and nothing is written but what it used. The answer is a draft to what the customer wrote last, with
+the files that it was taken from, or none where a person has to find the words.
 """
 
-from shared.errors import NotBuilt
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.abuse.admission import Account, Denied, Want, admit
+from shared.abuse.person_books import PersonBooks
+from shared.abuse.rate_limit import fields
+from shared.assistant.answer import Turn, answer
+from shared.data.rows import TenantFacts
+from shared.data.user_store import UserStore
+from shared.errors import Problem
 from shared.guard import Request, Response, guard, jwt
 
 GUARD = guard(
@@ -12,13 +23,46 @@ GUARD = guard(
     body_limit=4 * 1024,
     seconds=25.0,
     rate=20,
-    secrets=("UPSTASH_REDIS_REST_TOKEN",),
-    writes=(),
-    store_down="refuse",
+    secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
+    consumes=("ai", "embedding"),
+    writes=("usage_ledger",),
+    store_down="degrade",
 )
+
+
+class Wanted(BaseModel):
+    """The conversation that is to be answered."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tenant: UUID
+    conversation: UUID
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Read the conversation as the person may, draft."""
-    raise NotBuilt()
+    """Read the conversation as the person may, be admitted, draft."""
+    wanted = request.body(Wanted)
+    tenant = str(wanted.tenant)
+    store = UserStore(request.caller.token, request.deadline)
+    facts = TenantFacts.model_validate(store.tenant(tenant))
+    said = store.last_said(tenant, str(wanted.conversation))
+    earlier = next((place for place in range(len(said), 0, -1) if said[place - 1].author != "contact"), 0)
+    if earlier == len(said):
+        raise Problem("nothing_to_answer", 409, "The last word in this conversation is the business's.")
+    turn = Turn.of(tenant, facts, said[:earlier], [line.text for line in said[earlier:]])
+    if turn.verdict().verdict == "block":
+        return Response(body={"draft": None, "sources": []})
+    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
+    want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
+    grant = admit(request, account, want)
+    if isinstance(grant, Denied):
+        raise grant.problem()
+    with grant:
+        drafted = answer(
+            turn, lambda vector, limit: store.search_knowledge(tenant, vector, limit), grant, request.deadline
+        )
+    return Response(
+        headers=fields(grant.policies),
+        body={"draft": None if drafted.hand_off else drafted.text, "sources": drafted.sources},
+    )

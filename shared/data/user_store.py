@@ -16,12 +16,14 @@ from pydantic import TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
-from shared.data.rows import Passage, Written
+from shared.data.rows import Passage, Said, Written
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
 MAXIMUM_SECONDS = 5.0
 CONNECT_SECONDS = 1.0
+# As many lines as a turn of the assistant has for history, and what is unanswered.
+LAST_SAID = 20
 
 _passages = TypeAdapter(list[Passage])
 
@@ -80,6 +82,22 @@ class UserStore:
             "p_chunks": chunks,
         }
         return str(self._run(self._client.rpc("replace_knowledge", arguments)))
+
+    def last_said(self, tenant: str, conversation: str) -> list[Said]:
+        """The last lines with words of a conversation, oldest first. Raises Problem 404 where there are none."""
+        rows: list[dict[str, Any]] = self._run(
+            self._client.from_("messages")
+            .select("author,body")
+            .eq("tenant_id", tenant)
+            .eq("conversation_id", conversation)
+            .neq("body", "")
+            # As it came here: Meta's times have whole seconds, and ours would stand behind an answer of the same one.
+            .order("created_at", desc=True)
+            .limit(LAST_SAID)
+        )
+        if not rows:
+            raise row_not_found()
+        return [Said.model_validate({"author": row["author"], "text": row["body"]}) for row in reversed(rows)]
 
     def hand_over(self, tenant: str, conversation: str, to: Literal["assistant", "person"]) -> None:
         """Who answers in a conversation from now on. Raises Problem 404 as `tenant` does."""

@@ -36,7 +36,11 @@ ROWS: dict[str, Row] = {
         control="shows",
     ),
     "ai_search": Unbuilt(),
-    "ai_suggest": Unbuilt(),
+    "ai_suggest": Built(
+        lambda side: {"tenant": str(side.tenant), "conversation": str(side.id(40))},
+        ids=("tenant", "conversation"),
+        control="shows",
+    ),
     "app_channels": Unbuilt(),
     "app_checkout": Unbuilt(),
     "app_delete_account": Unbuilt(),

@@ -122,6 +122,8 @@ def test_what_dies_is_named_and_restarted_and_at_last_everything_stops(
 def _kill_each_start(world: Supervisor, starts: Path, pids: list[int]) -> None:
     for number in range(1, 4):
         _wait_until(lambda number=number: len(starts.read_text()) == number)  # type: ignore[misc]
+        # It writes its line before the supervisor has written down that it runs.
+        _wait_until(lambda: world._running["model"].process.pid not in pids)
         pids.append(world._running["model"].process.pid)
         os.kill(pids[-1], signal.SIGKILL)
 

@@ -142,7 +142,7 @@ ROWS: dict[str, Target] = {
     "cron_budgets": _cron("cron_budgets"),
     "cron_evidence": _cron("cron_evidence"),
     "ai_chat": OwnersConsole("ai_chat", {"text": "¿a qué hora abren?"}),
-    "ai_suggest": _console("ai_suggest"),
+    "ai_suggest": OwnersConsole("ai_suggest", {"conversation": ""}),
     "ai_search": _console("ai_search"),
     "app_send": OwnersConsole("app_send", {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."}),
     "app_handoff": OwnersConsole("app_handoff", {"conversation": "", "to": "person"}),
