@@ -48,5 +48,5 @@ def test_a_schedule_rests_until_its_function_is_built():
 
 
 def test_an_unbuilt_function_says_so_behind_its_guard(world):
-    assert world.call_as_owner("/app/send", {}).status_code == 501
-    assert world.call("POST", "/app/send", json={}).status_code == 401
+    assert world.call_as_owner("/app/export", {}).status_code == 501
+    assert world.call("POST", "/app/export", json={}).status_code == 401
