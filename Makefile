@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: redteam battery bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
+.PHONY: redteam battery faults bench-conversation bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \

@@ -21,9 +21,10 @@ OUTCOMES = frozenset(
     {
         *("answered", "ran", "settled", "refused", "failed", "fault"),
         # of a turn
-        *("replied", "merged", "handed_to_person", "over_budget", "blocked", "unsupported"),
+        *("replied", "merged", "handed_to_person", "opted_out", "over_budget", "outside_window", "blocked", "looped"),
+        "unsupported",
         # of an attempt to send
-        *("sent", "unconfirmed", "later"),
+        *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had
         *("busy", "done", "nothing", "absent"),
     }

@@ -115,7 +115,7 @@ as $$
 $$;
 
 -- How a conversation has gone lately: replies of the last hour, and how many of the contact's last eight messages came
--- within eight seconds of one of ours, quicker than people read and write.
+-- within eight seconds of one of ours, quicker than people read and write. By our own clock: Meta's has whole seconds.
 create function private.pace(p_tenant uuid, p_conversation uuid) returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -123,12 +123,12 @@ as $$
   select jsonb_build_object(
     'replies', (select count(*) from public.messages m where m.tenant_id = p_tenant and m.conversation_id = p_conversation
       and m.author = 'assistant' and m.occurred_at > now() - interval '1 hour'),
-    'quick', (select count(*) from (select m.occurred_at from public.messages m
+    'quick', (select count(*) from (select m.created_at from public.messages m
         where m.tenant_id = p_tenant and m.conversation_id = p_conversation and m.author = 'contact'
           and m.occurred_at > now() - interval '1 hour'
         order by m.occurred_at desc limit 8) c
       where exists (select from public.messages r where r.tenant_id = p_tenant and r.conversation_id = p_conversation
-        and r.author = 'assistant' and r.occurred_at between c.occurred_at - interval '8 seconds' and c.occurred_at)))
+        and r.author = 'assistant' and r.created_at between c.created_at - interval '8 seconds' and c.created_at)))
 $$;
 
 -- Claim a conversation for one turn. Returns {state: claimed | busy | quiet | nothing | absent}; "quiet" with the seconds
@@ -255,8 +255,8 @@ begin
 end $$;
 
 -- Sends that no status has told of for so long that none will: failed, with the reason for the owner to see. How many.
-create policy sweep_unconfirmed on public.outbox for select to portero_sweep
-  using (state = 'unconfirmed' and (select private.called_by_server()));
+alter policy sweep_pending on public.outbox
+  using (state in ('pending', 'unconfirmed') and (select private.called_by_server()));
 grant select (dispatched_at) on public.outbox to portero_sweep;
 create function private.tenants_with_unconfirmed() returns setof uuid
 language sql stable security definer

@@ -10,6 +10,7 @@ from typing import Any
 from local.payloads import Customer, text, whatsapp_message
 from local.world import World
 from shared import clock
+from shared.abuse import admission
 from tests.faults.line import Fault, Line
 
 # The steps from a message to its answer, in order: the first of a new business, whose budgets are opened on the way.
@@ -40,6 +41,8 @@ OPEN = (
 def play(world: World, watched: Line, fault: Fault | None, chance: random.Random | None = None) -> list[str]:
     """One run from a fresh world. What is wrong at its end: nothing, if all is well."""
     world.reset()
+    # Redis knows the script, as it does but for the first call of its life.
+    world.redis("SCRIPT", "LOAD", admission.script().text)
     written = _write(world, watched, fault, chance)
     _settle(world, chance)
     watched.fault = None

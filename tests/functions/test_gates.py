@@ -176,8 +176,8 @@ def test_a_stop_overtakes_the_reply_that_was_being_written(world, monkeypatch):
 def test_two_machines_that_thank_each_other_are_parted(world):
     for place in range(12):
         write(world, f"¡Gracias por su mensaje! Código {place}")
-    assert set(outcomes(world)[-3:]) == {"looped", "handed_to_person"}
     assert outcomes(world).count("looped") == 1
+    assert outcomes(world)[-1] == "handed_to_person"
     assert 7 <= len(world.sent()) <= 9
     assert world.rows("select handled_by from conversations") == [{"handled_by": "person"}]
 
@@ -185,7 +185,7 @@ def test_two_machines_that_thank_each_other_are_parted(world):
 def test_a_person_who_writes_as_often_but_not_as_fast_is_answered(world):
     for _ in range(12):
         write(world, QUESTION)
-        world.rows("update messages set occurred_at = occurred_at - interval '1 minute'")
+        world.rows("update messages set created_at = created_at - interval '1 minute'")
     assert outcomes(world) == ["replied"] * 12
 
 
