@@ -51,7 +51,8 @@ class TurnClaim(BaseModel):
     """The answer to a claim; everything below `wait` is there when it is "claimed".
 
     `wait` in seconds while it is "quiet": the customer may be writing on. `contact` and `channel_row` are our own ids;
-    `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn.
+    `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn; `attempts`
+    counts the turns that took these messages up, this one too.
     """
 
     state: Literal["claimed", "quiet", "busy", "nothing", "absent"]
@@ -66,6 +67,7 @@ class TurnClaim(BaseModel):
     budget: BudgetFacts | None = None
     standing: Standing = Standing()
     pace: Pace = Pace()
+    attempts: int = 1
     opted_out: bool = False
     wish: Wish | None = None
     contact: str = ""

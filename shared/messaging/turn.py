@@ -26,6 +26,8 @@ log = logging.getLogger("portero")
 READABLE = frozenset({"text", "button", "interactive"})
 SILENT = frozenset({"reaction", "edit", "revoke", "system"})
 ATTEMPTS = 2
+# A message that so many turns have failed at is a person's.
+TURNS_AT_MOST = 12
 # With less than this left an answer is not begun anew.
 ANSWER_SECONDS = 15.0
 
@@ -75,6 +77,9 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return _heard(claim, claim.wish)
     if claim.opted_out:
         return Decision(_all(claim, "opted_out"))
+    if claim.attempts > TURNS_AT_MOST:
+        log.error("turn given up", extra={"attempts": claim.attempts})
+        return _hand_off(claim, "failed")
     if all(message.kind in SILENT for message in claim.messages):
         return Decision(_all(claim, "unsupported"))
     if is_past_window(claim.last_inbound_at, clock.now()):

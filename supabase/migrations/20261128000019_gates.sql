@@ -4,6 +4,8 @@
 -- So many seconds after a customer's last message the assistant begins to answer all of them.
 alter table public.tenants add column quiet_seconds smallint not null default 3 check (quiet_seconds between 0 and 30);
 alter table public.contacts add column opted_out_at timestamptz;
+-- How many turns have taken it up: one that fails every worker must end too.
+alter table public.inbox add column attempts smallint not null default 0;
 -- When a person took over; what the assistant wrote before and is still on its way is not sent.
 alter table public.conversations add column taken_over_at timestamptz;
 
@@ -149,9 +151,12 @@ begin
   if v_wait > 0 then
     return jsonb_build_object('state', 'quiet', 'wait', v_wait);
   end if;
+  update public.inbox b set attempts = b.attempts + 1
+    where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null;
   update public.conversations v set fence = v.fence + 1$quiet$);
   execute replace(v_turn, '''state'', ''claimed'', ', '''state'', ''claimed'', '
     '''pace'', private.pace(p_tenant, p_conversation), '
+    '''attempts'', (select max(b.attempts) from public.inbox b where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null), '
     '''opted_out'', (select k.opted_out_at is not null from public.contacts k where k.tenant_id = p_tenant and k.id = v_conversation.contact_id), '
     '''wish'', private.wish_since(p_tenant, v_conversation.contact_id, (select min(b.received_at) from public.inbox b '
       'where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null)), ');

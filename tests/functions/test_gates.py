@@ -178,7 +178,7 @@ def test_two_machines_that_thank_each_other_are_parted(world):
         write(world, f"¡Gracias por su mensaje! Código {place}")
     assert outcomes(world).count("looped") == 1
     assert outcomes(world)[-1] == "handed_to_person"
-    assert 7 <= len(world.sent()) <= 9
+    assert 7 <= len(world.sent()) <= 11
     assert world.rows("select handled_by from conversations") == [{"handled_by": "person"}]
 
 
@@ -196,3 +196,26 @@ def test_a_message_that_waited_for_a_day_is_not_answered(world):
     assert (outcomes(world), said(world)) == (["outside_window"], [])
     write(world, QUESTION)
     assert outcomes(world)[1] == "replied"
+
+
+def test_a_message_that_fails_every_worker_ends_with_a_person(world, monkeypatch):
+    answer = turn.answer
+
+    def broken(*anything):
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(turn, "answer", broken)
+    write(world, QUESTION)
+    assert (outcomes(world), said(world)) == ([None], [])
+    for _ in range(14):
+        world.rows("update conversations set claimed_until = now() where claimed_until is not null")
+        world.rows("update inbox set received_at = now() - interval '5 minutes' where outcome is null")
+        world.schedules.fire("cron_recover")
+        world.settle()
+        world.forget_rates()
+    assert outcomes(world) == ["failed"]
+    assert said(world) == [world.rows("select hand_off_sentence from tenants")[0]["hand_off_sentence"]]
+    monkeypatch.setattr(turn, "answer", answer)
+    hand_over(world, "assistant")
+    write(world, QUESTION)
+    assert outcomes(world) == ["failed", "replied"]
