@@ -27,6 +27,7 @@ GUARD = guard(
 REFUSALS = {
     "outside_window": "The customer last wrote more than 24 hours ago; WhatsApp takes only approved templates now.",
     "opted_out": "The customer asked for no more messages.",
+    "unsupported": "Messages of Instagram and Messenger are kept and cannot be answered from here yet.",
 }
 
 

@@ -319,7 +319,7 @@ end $$;
 
 -- A member writes to a contact, and has taken the conversation over by it. p_key is the console's own name for it, so that
 -- a call that is repeated writes once; the row's id is made of it, since who could choose that could ask whether it is taken.
--- Returns {outbox}, or {refused: outside_window | opted_out} and writes nothing.
+-- Returns {outbox}, or {refused: outside_window | opted_out | unsupported} and writes nothing.
 create function public.write_as_person(p_tenant uuid, p_conversation uuid, p_key text, p_text text) returns jsonb
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -342,6 +342,10 @@ begin
   select o.id into v_outbox from public.outbox o where o.tenant_id = p_tenant and o.message_id = v_message;
   if v_outbox is not null then
     return jsonb_build_object('outbox', v_outbox);
+  end if;
+  if exists (select from public.channels c where c.tenant_id = p_tenant and c.id = v_conversation.channel_id
+      and c.kind <> 'whatsapp') then
+    return jsonb_build_object('refused', 'unsupported');
   end if;
   if exists (select from public.contacts k where k.tenant_id = p_tenant and k.id = v_conversation.contact_id
       and k.opted_out_at is not null) then

@@ -1,6 +1,6 @@
 """A person writes to a customer from the console."""
 
-from local.payloads import text, whatsapp_message
+from local.payloads import DEMO_NUMBER_ID, text, whatsapp_message
 from local.world import World
 
 
@@ -28,7 +28,7 @@ def test_what_a_person_writes_is_sent_once_and_the_conversation_is_theirs(world)
     assert row["user_id"] is not None
 
 
-def test_after_a_day_and_after_a_stop_nothing_is_written(world):
+def test_after_a_day_after_a_stop_and_elsewhere_than_on_whatsapp_nothing_is_written(world):
     body = asked(world)
     world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
     refused = world.call_as_owner("/app/send", body)
@@ -40,6 +40,13 @@ def test_after_a_day_and_after_a_stop_nothing_is_written(world):
     world.rows("update contacts set opted_out_at = now()")
     refused = world.call_as_owner("/app/send", body)
     assert (refused.status_code, refused.json()["detail"]) == (409, "The customer asked for no more messages.")
-    assert world.rows("select from messages where author = 'person'") == []
     world.rows("update contacts set opted_out_at = null")
+    world.rows("update channels set kind = 'instagram'")
+    refused = world.call_as_owner("/app/send", body)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "Messages of Instagram and Messenger are kept and cannot be answered from here yet.",
+    )
+    assert world.rows("select from messages where author = 'person'") == []
+    world.rows("update channels set kind = 'whatsapp' where external_id = %s", DEMO_NUMBER_ID)
     assert world.call_as_owner("/app/send", body).status_code == 201

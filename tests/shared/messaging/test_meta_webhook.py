@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +88,16 @@ def test_seconds_milliseconds_and_absurd_times_become_a_time():
     assert moment("1795450000") == moment(1795450000) == moment(1795450000000) == "2026-11-23T16:06:40+00:00"
     for no_time in ("soon", None, -1, "9" * 30, float("inf"), [1], 10**400):
         assert moment(no_time) == "2027-01-15T08:00:00+00:00"
+
+
+@pytest.mark.parametrize("source", ["page", "instagram"])
+def test_what_a_person_wrote_in_the_businesss_name_is_an_echo_and_what_an_app_wrote_is_not(source):
+    def event(**more):
+        sides = {"sender": {"id": "page"}, "recipient": {"id": "customer"}, "timestamp": 1}
+        message = {"mid": "m_1", "text": "BAJA", "is_echo": True} | more
+        return {"object": source, "entry": [{"id": "page", "messaging": [sides | {"message": message}]}]}
+
+    [echo] = items_of(event(), 1.0)
+    assert (echo["kind"], echo["contact"]["id"], echo["text"], echo["wish"]) == ("echo", "customer", "BAJA", None)
+    [own] = items_of(event(app_id=263902037430900), 1.0)
+    assert own["kind"] == "account"
