@@ -73,7 +73,7 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return Decision(_all(claim, "unsupported"))
     if claim.handled_by == "person":
         return Decision(_all(claim, "handed_to_person"))
-    if claim.wish is not None:
+    if claim.wish == "out" or (claim.wish == "in" and len(claim.messages) == 1):
         return _heard(claim, claim.wish)
     if claim.opted_out:
         return Decision(_all(claim, "opted_out"))

@@ -1,8 +1,9 @@
 -- The gates of a conversation, where the database can hold them: a burst is waited for, who said stop hears nothing more,
 -- and whoever took over is not talked over, not even by a reply that was on its way (docs/decisions/0012).
 
--- So many seconds after a customer's last message the assistant begins to answer all of them.
-alter table public.tenants add column quiet_seconds smallint not null default 3 check (quiet_seconds between 0 and 30);
+-- So many seconds after a customer's last message the assistant begins to answer all of them. Five times the longest is
+-- half of what a worker has.
+alter table public.tenants add column quiet_seconds smallint not null default 3 check (quiet_seconds between 0 and 6);
 alter table public.contacts add column opted_out_at timestamptz;
 -- How many turns have taken it up: one that fails every worker must end too.
 alter table public.inbox add column attempts smallint not null default 0;
