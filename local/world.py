@@ -30,7 +30,7 @@ from local.seed import Owner, seed
 from local.serve import serve
 from local.supabase import SupabaseKeys, application, bootstrap
 from local.template import Template, load_template
-from shared.cloud import parameters
+from shared.cloud import parameters, transport
 from shared.data import credentials
 from shared.guard import schemes
 
@@ -109,6 +109,7 @@ class World:
             del sys.modules[name]
         schemes.quarantine_rate.forget()
         parameters.forget()
+        transport.forget()
         credentials.forget()
 
     def redis(self, *command: str) -> Any:

@@ -51,6 +51,12 @@ def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def forget() -> None:
+    """Close the kept connections, as a new process has none. For tests."""
+    while _kept:
+        _kept.popitem()[1].close()
+
+
 def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, *, repeat: bool = True) -> Answer:
     """One request, one answer, within `seconds`.
 

@@ -8,7 +8,7 @@ import pytest
 from tests.faults.line import MODES, Fault, line
 from tests.faults.scene import SEED, STEPS, play, wrong
 
-SAMPLE = 12
+SAMPLE = 8
 
 
 def test_these_are_all_the_steps(world):
