@@ -110,7 +110,7 @@ def _delivered(world: World, watched: Watched, customers: list[Customer]) -> tup
 def _make_room(world: World) -> None:
     """Rates are for senders, and moto's queue is slow when it is long."""
     world.forget_rates()
-    world.cloud.client("sqs").purge_queue(QueueUrl=world.cloud.queue_url("ReplyQueue"))
+    world.cloud.reset()
 
 
 def _row(table: Table, name: str, measured: list[tuple[float, float, float]], share: float, bar: int) -> None:
