@@ -12,6 +12,7 @@ from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.person_books import PersonBooks
 from shared.abuse.rate_limit import fields
 from shared.assistant.answer import Turn, answer
+from shared.assistant.gate import judge
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.errors import Problem
@@ -50,7 +51,9 @@ def handler(request: Request) -> Response:
     earlier = next((place for place in range(len(said), 0, -1) if said[place - 1].author != "contact"), 0)
     if earlier == len(said):
         raise Problem("nothing_to_answer", 409, "The last word in this conversation is the business's.")
-    turn = Turn.of(tenant, facts, said[:earlier], [line.text for line in said[earlier:]])
+    # What the guard blocked once is no history for a model.
+    history = [line for line in said[:earlier] if line.author != "contact" or judge([line.text]).verdict != "block"]
+    turn = Turn.of(tenant, facts, history, [line.text for line in said[earlier:]])
     if turn.verdict().verdict == "block":
         return Response(body={"draft": None, "sources": []})
     account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))

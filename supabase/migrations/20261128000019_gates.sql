@@ -97,8 +97,10 @@ begin
       update public.conversations v set handled_by = 'person', taken_over_at = now()
         where v.tenant_id = p_tenant and v.contact_id = v_one.contact;
     else
-      update public.contacts k set opted_out_at = case v_one.wish when 'out' then now() end
-        where k.tenant_id = p_tenant and k.id = v_one.contact and (k.opted_out_at is null) = (v_one.wish = 'out');
+      -- By the time of the word: a return that was said before the stop, and comes after it, is no return.
+      update public.contacts k set opted_out_at = case v_one.wish when 'out' then v_one.occurred_at end
+        where k.tenant_id = p_tenant and k.id = v_one.contact and case v_one.wish
+          when 'out' then k.opted_out_at is null else k.opted_out_at <= v_one.occurred_at end;
       if found then
         insert into public.consents (tenant_id, contact_id, purpose, granted, version)
           values (p_tenant, v_one.contact, 'messages', v_one.wish = 'in', 'by message');
@@ -131,11 +133,13 @@ as $$
           and m.occurred_at > now() - interval '1 hour'
         order by m.occurred_at desc limit 8) c
       where exists (select from public.messages r where r.tenant_id = p_tenant and r.conversation_id = p_conversation
-        and r.author = 'assistant' and r.created_at between c.created_at - interval '8 seconds' and c.created_at)))
+        and r.author = 'assistant' and r.occurred_at > now() - interval '2 hours'
+        and r.created_at between c.created_at - interval '8 seconds' and c.created_at)))
 $$;
 
 -- Claim a conversation for one turn. Returns {state: claimed | busy | quiet | nothing | absent}; "quiet" with the seconds
--- to wait, since the customer may be writing on: never longer than five quiet periods after the first message.
+-- to wait, since the customer may be writing on: never longer than five quiet periods after the first message, and not at
+-- all where a person answers.
 do $$
 declare
   v_turn text := pg_get_functiondef('public.claim_turn(uuid, uuid, integer)'::regprocedure);
@@ -149,7 +153,7 @@ begin
     from public.inbox b, (select make_interval(secs => t.quiet_seconds) as period from public.tenants t where t.id = p_tenant) quiet
     where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null
     group by quiet.period;
-  if v_wait > 0 then
+  if v_wait > 0 and v_conversation.handled_by = 'assistant' then
     return jsonb_build_object('state', 'quiet', 'wait', v_wait);
   end if;
   update public.inbox b set attempts = b.attempts + 1
@@ -318,15 +322,15 @@ begin
   return p_to;
 end $$;
 
--- A member writes to a contact, and has taken the conversation over by it. p_key is the console's own name for it, so that
--- a call that is repeated writes once; the row's id is made of it, since who could choose that could ask whether it is taken.
+-- A member writes to a contact, and has taken the conversation over by it. p_key is the console's own name for it in this
+-- conversation, so that a call that is repeated writes once; the row's id is made of it, since who could choose that could ask whether it is taken.
 -- Returns {outbox}, or {refused: outside_window | opted_out | unsupported} and writes nothing.
 create function public.write_as_person(p_tenant uuid, p_conversation uuid, p_key text, p_text text) returns jsonb
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_message uuid := md5(p_tenant::text || p_key)::uuid;
+  v_message uuid := md5(p_tenant::text || p_conversation::text || p_key)::uuid;
   v_conversation public.conversations;
   v_outbox uuid;
 begin

@@ -1,6 +1,6 @@
 """A person writes to a customer from the console."""
 
-from local.payloads import DEMO_NUMBER_ID, text, whatsapp_message
+from local.payloads import DEMO_NUMBER_ID, Customer, text, whatsapp_message
 from local.world import World
 
 
@@ -26,6 +26,17 @@ def test_what_a_person_writes_is_sent_once_and_the_conversation_is_theirs(world)
     assert world.rows("select handled_by from conversations") == [{"handled_by": "person"}]
     [row] = world.rows("select action, user_id::text from audit_log where action = 'conversation.written'")
     assert row["user_id"] is not None
+
+
+def test_one_key_in_two_conversations_is_two_messages(world):
+    first = asked(world)
+    world.receive(whatsapp_message(text("hola"), Customer(name="Ana", phone="5511987650001")))
+    world.settle()
+    [other] = world.rows("select id::text from conversations where id <> %s", first["conversation"])
+    for body in (first, first | {"conversation": other["id"]}):
+        assert world.call_as_owner("/app/send", body).status_code == 201
+    world.settle()
+    assert len({sent["to"] for sent in world.sent() if sent["text"] == "Hola, soy Ana"}) == 2
 
 
 def test_after_a_day_after_a_stop_and_elsewhere_than_on_whatsapp_nothing_is_written(world):

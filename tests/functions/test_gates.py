@@ -1,5 +1,7 @@
 """When the assistant keeps silent, waits, or is overtaken: each gate with the way through it."""
 
+import time
+
 import pytest
 
 from local.payloads import Customer, text, whatsapp_echo, whatsapp_message
@@ -153,6 +155,24 @@ def test_who_says_stop_hears_it_once_and_nothing_more_until_they_come_back(world
     assert len(world.sent()) == 3
     granted = [row["granted"] for row in world.rows("select granted from consents order by given_at")]
     assert granted == [False, True]
+
+
+def test_a_return_that_was_said_before_the_stop_and_comes_after_it_is_none(world):
+    at = time.time() - 60
+    for words, seconds in (("BAJA", 30), ("ALTA", 0), (QUESTION, 40)):
+        world.receive(whatsapp_message(text(words), at=at + seconds))
+        world.settle()
+    assert set(outcomes(world)) == {"opted_out"}
+    world.receive(whatsapp_message(text("ALTA"), at=at + 50))
+    write(world, QUESTION)
+    assert outcomes(world)[-1] == "replied"
+
+
+def test_where_a_person_answers_nobody_waits(world, waits):
+    world.receive(whatsapp_message(text(QUESTION)))
+    hand_over(world, "person")
+    world.settle()
+    assert (outcomes(world), waits) == (["handed_to_person"], [])
 
 
 def test_who_comes_back_with_a_question_is_answered(world):
