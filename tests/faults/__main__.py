@@ -7,7 +7,7 @@ from collections import Counter
 
 from local.world import PROJECT, running_world
 from tests.faults.line import MODES, Fault, line
-from tests.faults.scene import SEED, STEPS, play
+from tests.faults.scene import SEED, STEPS, given_up, play
 
 PAGE = PROJECT / "tests" / "output" / "faults.txt"
 SEEDED = 400
@@ -21,18 +21,24 @@ def main() -> int:
     with running_world() as world, line(world) as watched:
         for step in STEPS:
             for mode in MODES:
-                _count(counts, f"{mode} at {step}", play(world, watched, Fault(step, mode)))
+                _count(counts, f"{mode} at {step}", play(world, watched, Fault(step, mode)), given_up(world))
         for seed in range(SEEDED):
             chance = random.Random(SEED + seed)
             fault = Fault(chance.choice(STEPS), chance.choice(MODES))
-            _count(counts, f"seed {seed}: {fault.mode} at {fault.step}", play(world, watched, fault, chance))
+            _count(
+                counts,
+                f"seed {seed}: {fault.mode} at {fault.step}",
+                play(world, watched, fault, chance),
+                given_up(world),
+            )
     PAGE.write_text(_page(counts), encoding="utf-8")
     print(_page(counts), end="")
     return 1 if counts["lost"] or counts["duplicate"] or counts["other"] else 0
 
 
-def _count(counts: Counter[str], what: str, wrong: list[str]) -> None:
+def _count(counts: Counter[str], what: str, wrong: list[str], unknown: int) -> None:
     counts["runs"] += 1
+    counts["given up"] += unknown
     for said in wrong:
         kind = said.partition(":")[0]
         counts[kind if kind in ("lost", "duplicate") else "other"] += 1
@@ -48,6 +54,7 @@ def _page(counts: Counter[str]) -> str:
         "# repeated and disordered deliveries and two workers at once. Written by `make faults`.\n"
         f"{counts['runs']} runs\n{counts['lost']} lost\n{counts['duplicate']} duplicate\n"
         f"{counts['other']} holds or claims left over\n"
+        f"{counts['given up']} replies given up as no_status: they had left, or their worker died on the way out\n"
     )
 
 

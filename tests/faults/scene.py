@@ -150,6 +150,11 @@ def wrong(world: World, written: Counter[str]) -> Iterator[str]:
     yield from _budgets(world)
 
 
+def given_up(world: World) -> int:
+    """Replies of which nobody can know whether they arrived, and that their owner is told of."""
+    return len(world.rows("select from outbox where state = 'failed' and error = 'no_status'"))
+
+
 def _budgets(world: World) -> Iterator[str]:
     for key in world.redis("KEYS", "portero:*"):
         if world.redis("TYPE", key) != "hash":
