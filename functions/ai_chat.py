@@ -8,11 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.abuse.admission import Account, Denied, Want, admit
-from shared.abuse.person_books import PersonBooks
-from shared.abuse.rate_limit import fields
-from shared.assistant.answer import Turn, answer
+from shared.assistant.answer import Turn
 from shared.assistant.gate import NEUTRAL
+from shared.assistant.member import answer_member
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.guard import Request, Response, guard, jwt
@@ -50,17 +48,9 @@ def handler(request: Request) -> Response:
     turn = Turn.of(tenant, facts, [], [Untrusted(question.text)])
     if turn.verdict().verdict == "block":
         return Response(body={"answer": NEUTRAL[facts.language], "hand_off": False, "sources": []})
-    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
-    want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
-    grant = admit(request, account, want)
-    if isinstance(grant, Denied):
-        raise grant.problem()
-    with grant:
-        said = answer(
-            turn, lambda vector, limit: store.search_knowledge(tenant, vector, limit), grant, request.deadline
-        )
+    said, left = answer_member(request, tenant, request.caller.user, store, turn)
     return Response(
-        headers=fields(grant.policies),
+        headers=left,
         body={
             "answer": facts.hand_off_sentence if said.hand_off else said.text,
             "hand_off": said.hand_off,

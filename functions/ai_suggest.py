@@ -8,11 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.abuse.admission import Account, Denied, Want, admit
-from shared.abuse.person_books import PersonBooks
-from shared.abuse.rate_limit import fields
-from shared.assistant.answer import Turn, answer
+from shared.assistant.answer import Turn
 from shared.assistant.gate import judge
+from shared.assistant.member import answer_member
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.errors import Problem
@@ -56,16 +54,8 @@ def handler(request: Request) -> Response:
     turn = Turn.of(tenant, facts, history, [line.text for line in said[earlier:]])
     if turn.verdict().verdict == "block":
         return Response(body={"draft": None, "sources": []})
-    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
-    want = Want("model", turn.meters(), member=request.caller.user, breakers=turn.breakers())
-    grant = admit(request, account, want)
-    if isinstance(grant, Denied):
-        raise grant.problem()
-    with grant:
-        drafted = answer(
-            turn, lambda vector, limit: store.search_knowledge(tenant, vector, limit), grant, request.deadline
-        )
+    drafted, left = answer_member(request, tenant, request.caller.user, store, turn)
     return Response(
-        headers=fields(grant.policies),
+        headers=left,
         body={"draft": None if drafted.hand_off else drafted.text, "sources": drafted.sources},
     )
