@@ -23,7 +23,7 @@ import httpx  # noqa: E402
 import psutil  # noqa: E402
 import psycopg  # noqa: E402
 
-from local.parts import DATABASE, PLAN_FILE, _cluster  # noqa: E402
+from local.parts import DATABASE, PLAN_FILE, cluster_of  # noqa: E402
 from local.payloads import Customer  # noqa: E402
 from local.plan import Plan, load  # noqa: E402
 from local.seed import Owner, as_owner, sign_in  # noqa: E402
@@ -46,7 +46,7 @@ def main() -> int:
         started = time.perf_counter() - began
         plan = load(PLAN_FILE)
         assert plan is not None
-        with psycopg.connect(_cluster(plan).dsn(database=DATABASE), autocommit=True) as admin:
+        with psycopg.connect(cluster_of(plan).dsn(database=DATABASE), autocommit=True) as admin:
             # A turn's own time: the shop's quiet period is the customer's.
             admin.execute("update tenants set quiet_seconds = 0")
         first = turn(plan, sign_in(plan), 0)

@@ -35,7 +35,7 @@ def run_postgres(plan: Plan) -> None:
     from local.supabase import bootstrap
 
     end = _asked_to_end()
-    cluster = _cluster(plan)
+    cluster = cluster_of(plan)
     _forget_data_of_a_removed_world(cluster)
     cluster.start()
     try:
@@ -55,7 +55,7 @@ def run_supabase(plan: Plan) -> None:
     from local.serve import run
     from local.supabase import SupabaseKeys, application
 
-    cluster = _cluster(plan)  # never started here: it knows the connection strings
+    cluster = cluster_of(plan)  # never started here: it knows the connection strings
     keys = SupabaseKeys(plan.keys.publishable, plan.keys.secret, plan.keys.signing_key_pem)
     app = application(lambda role: cluster.dsn(role, DATABASE), keys, plan.url("supabase"), local=True)
     run({plan.ports["supabase"]: app})
@@ -147,7 +147,8 @@ PARTS: dict[str, Callable[[Plan], None]] = {
 }
 
 
-def _cluster(plan: Plan) -> "Cluster":
+def cluster_of(plan: Plan) -> "Cluster":
+    """The world's database server, started or not."""
     from local.postgres import Cluster
 
     return Cluster(STATE / "postgres", plan.ports["postgres"], plan.keys.postgres)

@@ -26,7 +26,6 @@ from shared.safety.canonical import canonical  # noqa: E402
 LANGUAGES = ("es", "pt", "en")
 WORDS = PROJECT / "shared" / "safety" / "concepts"
 LINES = PROJECT / "scripts" / "guard_lines"
-MISSPELLED = 5
 # Concepts that accuse by themselves, and how far; no other does.
 ALONE = {
     **dict.fromkeys(("persona", "forged"), 3.0),
@@ -40,41 +39,22 @@ ALONE = {
     ),
 }
 # Pairs of common things that are an attack together.
-BLUNT_PAIRS = {
-    frozenset(pair)
-    for pair in (
-        *(("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url")),
-        *(("access", "give"), ("give", "tool"), ("tool", "zero")),
-    )
-}
+BLUNT_PAIRS = set(map(frozenset, (
+    ("tamper", "zero"), ("price", "zero"), ("confirm", "zero"), ("send", "url"), ("access", "give"), ("give", "tool"),
+    ("tool", "zero"),
+)))  # fmt: skip
 # Pairs that shops hear too, and how far they accuse: some of them together do, one alone never.
 COMMON_PAIRS = {
-    frozenset(pair): bound
-    for bound, pairs in (
-        (
-            0.4,
-            (
-                *(
-                    ("reveal", "rules"),
-                    ("reveal", "prior"),
-                    ("reveal", "others"),
-                    ("reveal", "inside"),
-                    ("you", "rules"),
-                ),
-                *(("translate", "rules"), ("want_you", "drop"), ("drop", "memory")),
-            ),
-        ),
-        (
-            0.2,
-            (
-                *(("prior", "rules"), ("all", "rules"), ("without", "rules"), ("give", "rules"), ("give", "ai")),
-                *(("give", "authority"), ("authority", "data"), ("you", "ai"), ("all", "prompt")),
-                *(("reveal", "memory"), ("want_you", "reveal"), ("want_you", "confirm"), ("ai", "zero")),
-            ),
-        ),
-    )
-    for pair in pairs
-}
+    **dict.fromkeys(map(frozenset, (
+        ("reveal", "rules"), ("reveal", "prior"), ("reveal", "others"), ("reveal", "inside"), ("you", "rules"),
+        ("translate", "rules"), ("want_you", "drop"), ("drop", "memory"),
+    )), 0.4),
+    **dict.fromkeys(map(frozenset, (
+        ("prior", "rules"), ("all", "rules"), ("without", "rules"), ("give", "rules"), ("give", "ai"),
+        ("give", "authority"), ("authority", "data"), ("you", "ai"), ("all", "prompt"), ("reveal", "memory"),
+        ("want_you", "reveal"), ("want_you", "confirm"), ("ai", "zero"),
+    )), 0.2),
+}  # fmt: skip
 # What stands beside accuses only together with these.
 BESIDE_OF = {
     "all": {"rules", "prompt", "ai", "refuse", "persona", "free"},
