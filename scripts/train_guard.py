@@ -7,6 +7,7 @@ counts as much as one line. Logistic regression over concepts and pairs, with th
 and bounds that say what may accuse. No random start and one seed: the same lines give the same file.
 """
 
+import itertools
 import json
 import math
 import random
@@ -146,7 +147,7 @@ def word_lists() -> dict[str, Any]:
 
 def _harmless_words() -> set[str]:
     texts = [line for language in LANGUAGES for _, line in lines("harmless", language)]
-    return {word for text in texts for words in scoring.sentences(canonical(text)) for word in words}
+    return {word for text in texts for word in scoring.words(canonical(text))}
 
 
 def lines(kind: str, language: str) -> Iterator[tuple[str, str]]:
@@ -182,7 +183,7 @@ def examples(chance: random.Random) -> Iterator[Example]:
 
 
 def _features(text: str) -> frozenset[int]:
-    unit = [concept for words in scoring.sentences(canonical(text)) for concept in scoring.concepts.of(words)]
+    unit = list(itertools.chain.from_iterable(scoring.concepts.of(scoring.words(canonical(text)))))
     return frozenset(scoring.features(scoring.trimmed(unit)[: scoring.LONG]))
 
 

@@ -11,6 +11,7 @@ _WORDS = (
     "peso", "real", "reais", "sol", "dolar", "dollar", "buck", "euro", "guarani", "boliviano", "quetzal", "lempira",
     "colon",
 )  # fmt: skip
+_AFTER = _SIGNS + _WORDS
 _SHARE = re.compile(r"(\d{1,3})\s?(?:%|por ciento|por cento|percent)")
 # Longer ones are no price, and no float holds the longest.
 _NUMBER = re.compile(r"\d[\d.,]{0,23}")
@@ -33,11 +34,14 @@ _PROMISES = {
     "guarantee": """te garantizo|le garantizo|garantizamos|te garanto|lhe garanto|garantimos|i guarantee
         |we guarantee""",
 }
-# Without one of these there is no promise.
-_STEMS = (
-    "grat", "costo", "cargo", "custo", "graca", "free", "reemb", "estorno", "refund", "bind", "vincul", "valid",
-    "takes", "paid", "pag", "arant",
-)  # fmt: skip
+# Without one of these there is no promise of the kind.
+_STEMS = {
+    "free": ("grat", "costo", "cargo", "custo", "graca", "free"),
+    "refund": ("reemb", "estorno", "refund"),
+    "binding": ("bind", "vincul", "valid", "takes"),
+    "paid": ("paid", "pag"),
+    "guarantee": ("arant",),
+}
 _KINDS = {kind: [phrase.strip() for phrase in phrases.split("|")] for kind, phrases in _PROMISES.items()}
 
 
@@ -56,9 +60,9 @@ def prices_in(low: str, *, unsigned: bool = False) -> set[float]:
     for match in _NUMBER.finditer(low):
         start, end = match.start(), match.start() + len(match[0].rstrip(".,"))
         before, after = low[max(0, start - 4) : start].rstrip(), low[end : end + 12].lstrip()
-        value = value_of(match[0])
-        if before.endswith(_SIGNS) or after.startswith(_SIGNS + _WORDS) or (unsigned and value >= LEAST_UNSIGNED):
-            found.add(value)
+        is_price = before.endswith(_SIGNS) or after.startswith(_AFTER)
+        if is_price or (unsigned and value_of(match[0]) >= LEAST_UNSIGNED):
+            found.add(value_of(match[0]))
     return found
 
 
@@ -81,7 +85,6 @@ def is_sum_of(amount: float, known: set[float]) -> bool:
 
 def promises_in(low: str) -> set[str]:
     """Kinds of promises."""
-    if not any(stem in low for stem in _STEMS):
-        return set()
-    low = " ".join(low.split())
-    return {kind for kind, phrases in _KINDS.items() if any(phrase in low for phrase in phrases)}
+    likely = [kind for kind, stems in _STEMS.items() if any(stem in low for stem in stems)]
+    low = " ".join(low.split()) if likely else ""
+    return {kind for kind in likely if any(phrase in low for phrase in _KINDS[kind])}

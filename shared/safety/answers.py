@@ -33,7 +33,7 @@ RULES = (
 RUN, PIECE = 40, 24
 STRIDE = RUN - PIECE + 1
 # So many signs of a canary in a row are no chance.
-CANARY_PIECE = 12
+CANARY_PIECE, SIGN = 12, 6
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
 # No telephone and no document has fewer digits.
@@ -41,9 +41,9 @@ FEWEST_DIGITS = 6
 # Digits for letters are read as letters on both sides.
 _ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 _TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
+_SPACED = bytes(code if chr(code).islower() or chr(code).isdigit() else ord(" ") for code in range(256))
 _NEITHER = bytes(code for code in range(128) if not (chr(code).islower() or chr(code).isdigit()))
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_LONE = re.compile(r"(?<![^\W_])[^\W_](?![^\W_])")
 _ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
 
 
@@ -68,16 +68,16 @@ class AnswerGuard:
     """Made once for a turn."""
 
     def __init__(self, facts: Facts) -> None:
-        known = squeezed(facts.known)
-        secret = squeezed(facts.instructions)
-        self._pieces = frozenset(piece for piece in _slices(secret, PIECE, 1) if piece not in known)
+        self._pieces: set[str] = set()
+        for secret, known in zip(_writings(facts.instructions), _writings(facts.known), strict=True):
+            self._pieces.update(piece for piece in _slices(secret, PIECE, 1) if piece not in known)
         theirs = f"{facts.known}\n{facts.own}"
         low = canonical(theirs)
         self._people = _bare(f"{low}\n{canonical(facts.said)}")
         self._hosts, self._promises = hosts_in(theirs) - {DANGEROUS}, promises_in(low)
         self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
-        canary = squeezed(facts.canary)
-        self._canary = _slices(canary, CANARY_PIECE, 1)
+        self._canary = [piece for canary in _writings(facts.canary) for piece in _slices(canary, CANARY_PIECE, 1)]
+        self._signs = frozenset(sign for piece in self._canary for sign in _slices(piece, SIGN, 1))
 
     def broken_rules(self, answer: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
         """The rules that an answer breaks, in the order of RULES; none when it may be sent.
@@ -93,11 +93,11 @@ class AnswerGuard:
 
     def _leaks(self, answer: str, low: str, earlier: Sequence[str]) -> Iterator[str]:
         before = "".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
-        canary, pieces = self._canary, self._pieces
         for reading in _readings(answer, low, before):
-            if any(piece in reading for piece in canary):
+            is_likely = not self._signs.isdisjoint(_slices(reading, SIGN, CANARY_PIECE - SIGN + 1))
+            if is_likely and any(piece in reading for piece in self._canary):
                 yield "canary"
-            if not pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
+            if not self._pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
                 yield "prompt"
 
     def _foreign(self, answer: str, low: str) -> Iterator[str]:
@@ -122,6 +122,17 @@ def squeezed(text: str) -> str:
     return _letters(_bare(canonical(text)))
 
 
+def _writings(text: str) -> Iterator[str]:
+    """The letters of a text, then as they are when it is written backwards, in rot13, or word by word from its end.
+
+    Made of what must not be said, once, so that every answer need not be read in all these ways.
+    """
+    low = canonical(text)
+    letters = squeezed(text)
+    turned = _letters(_bare(low).translate(_ROT13))
+    yield from (letters, letters[::-1], turned, turned[::-1], squeezed(" ".join(reversed(low.split()))))
+
+
 def _bare(low: str) -> bytes:
     return low.encode("ascii", "ignore").translate(None, _NEITHER)
 
@@ -133,18 +144,14 @@ def _letters(bare: bytes) -> str:
 def _readings(answer: str, low: str, before: str) -> Iterator[str]:
     """The answer, after what was said before, in the ways in which it may hold something else; each squeezed."""
     bare, words = _bare(low), answer.split()
-    letters = _letters(bare)
-    yield before + letters
-    yield letters[::-1]
-    yield _letters(bare.translate(_ROT13))
-    yield _letters(_bare("".join(reversed(low.split()))))
-    if _LONE.search(low):
-        yield _letters(_bare(_LONE.sub("", low)))
+    yield before + _letters(bare)
+    # Without letters that stand alone, which may have been put between the words.
+    apart = low.encode("ascii", "ignore").translate(_SPACED).split()
+    yield _letters(b"".join([word for word in apart if len(word) > 1]))
     for text in _plainer(answer):
         yield squeezed(text)
     for text in decoded(answer, words):
         yield squeezed(text)
-        yield squeezed(text)[::-1]
     # A code that was cut by spaces or lines.
     coded = [word for word in words if len(word) >= CODED and _CODED.fullmatch(word)]
     if len(coded) > 1:

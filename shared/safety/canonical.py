@@ -28,7 +28,9 @@ _ALIKE = {
     "q": "ԛզ", "r": "гяʀ", "s": "ѕꜱʂ", "t": "тτᴛŧ", "u": "υսᴜц", "v": "ѵνᴠ", "w": "ԝωшщᴡ", "x": "хχж", "y": "уүγʏч",
     "z": "зᴢƶ",
 }  # fmt: skip
-_WIDER = {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ﬁ": "fi", "ﬂ": "fl"}
+_WIDER = dict.fromkeys("«»“”„‟", '"') | dict.fromkeys("‘’‚‛‹›", "'") | {
+    "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ﬁ": "fi", "ﬂ": "fl",
+}  # fmt: skip
 # The first of each alphabet of styled letters and digits (bold, script, double-struck, ...), capitals then small.
 _STYLED_LETTERS = range(0x1D400, 0x1D6A4, 52)
 _STYLED_DIGITS = range(0x1D7CE, 0x1D800, 10)
@@ -63,11 +65,14 @@ _TABLE = {code: code for code in range(128)} | {
     code: ord(plain) if plain and len(plain) == 1 else plain for code, plain in _FOLDS.items()
 }
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
+_TAGS_BEGIN = b"\xf3\xa0"
 _TAGS = frozenset(map(chr, range(0xE0020, 0xE007F)))
 _HIDERS = frozenset(map(chr, (*_CONTROLS, *_UNSEEN, *_MARKS)))
 _PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
 _KEPT = f"{_FLAG_OF_REGION}|(?<={_PICTURE})\u200d(?={_PICTURE})|(?<={_PICTURE})\ufe0f|(?<=[#*0-9])\ufe0f(?=\u20e3)"
-_ASCII = frozenset(map(chr, range(128)))
+_ASCII = bytes(range(128))
+# What of ASCII is seen, spaces and lines among it.
+_SEEN = bytes(code for code in range(128) if chr(code).isprintable() or chr(code) in "\t\n\r")
 # Up to so many kinds of strange characters it is quicker to replace each than to look up every character.
 _KINDS = 24
 _KNOWN = frozenset(map(chr, _FOLDS))
@@ -78,16 +83,21 @@ def canonical(text: str) -> str:
     text = text[:MAXIMUM_CHARACTERS].lower()
     if text.isascii():
         return text
-    strange = set(text) - _ASCII
+    strange = _strange(text)
     if len(strange) > _KINDS:
         text = text.translate(_TABLE)
-        strange = set(text) - _ASCII
+        strange = _strange(text)
     else:
         for char in strange & _KNOWN:
             text = text.replace(char, _FOLDS[ord(char)] or "")
         strange -= _KNOWN
     composed = [char for char in strange if unicodedata.decomposition(char)]
     return text.translate({ord(char): _latin(char) for char in composed}) if composed else text
+
+
+def _strange(text: str, usual: bytes = _ASCII) -> set[str]:
+    """The characters that are not `usual`; by bytes, since looking at every character takes five times as long."""
+    return set(text.encode("utf-8", "surrogatepass").translate(None, usual).decode("utf-8", "surrogatepass"))
 
 
 def _latin(char: str) -> str:
@@ -105,7 +115,7 @@ def visible(text: str) -> str:
     Joiners stay between emoji and tags behind a black flag, which draw families and the flags of regions; of the marks
     on one letter three stay.
     """
-    if _HIDERS.isdisjoint(text):
+    if _HIDERS.isdisjoint(_strange(text, _SEEN)):
         return text
     hidden, stacked, _ = _patterns()
     return stacked.sub(lambda found: found[0][:3], hidden.sub(lambda found: found[1] or "", text))
@@ -113,7 +123,7 @@ def visible(text: str) -> str:
 
 def hidden_text(text: str) -> str:
     """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out."""
-    if _TAGS.isdisjoint(text):
+    if _TAGS_BEGIN not in text.encode("utf-8", "surrogatepass"):
         return ""
     found = _patterns()[2].sub("", text)
     return "".join([chr(ord(char) - 0xE0000) for char in found if char in _TAGS])

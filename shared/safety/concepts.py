@@ -5,6 +5,7 @@ weights it learns into `concepts.json`, which is all that is read here.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ FILE = Path(__file__).with_name("concepts.json")
 SHORTEST, LONGEST = 3, 12
 # Of so many letters on, their order is forgiven.
 MISSPELLED = 5
+# What ends a sentence, a word of its own, and its number; a sentence of fewer words goes with the next one.
+FULL_STOP, END, SHORT = ".", -1, 4
 # So many words are remembered with their concept, none longer than this: a hostile text must not fill the memory.
 REMEMBERED, REMEMBERED_LENGTH = 20_000, 24
 
@@ -46,10 +49,23 @@ BLUNT = frozenset(
 # Of these a unit holds one or it is no attack.
 _WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
 
-_NOTHING = ("", 0, False)
+# What follows the first two words of a phrase, and its concept, by the second word.
+Phrases = dict[str, list[tuple[list[str], int]]]
+Known = tuple[str, int, Phrases | None]
+_NOTHING: Known = ("", 0, None)
 # Digits written for letters.
 LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
+
+
+class _Memory(dict[str, Known]):
+    """What is known of a word, learned when it is asked for."""
+
+    def __init__(self, learn: Callable[[str], Known]) -> None:
+        self._learn = learn
+
+    def __missing__(self, word: str) -> Known:
+        return self._learn(word)
 
 
 def spelling(word: str) -> str:
@@ -73,55 +89,60 @@ class Concepts:
         self.names: list[str] = kept["names"]
         self.bias: float = kept["bias"]
         self.weights: dict[int, float] = {int(key): weight for key, weight in kept["weights"].items()}
-        self._words: dict[str, int] = kept["words"]
+        self._words: dict[str, int] = kept["words"] | {FULL_STOP: END}
         self._beginnings: dict[str, int] = kept["beginnings"]
-        self._phrases: dict[str, list[tuple[list[str], int]]] = kept["phrases"]
-        self._starts = frozenset(pair.partition(" ")[0] for pair in self._phrases)
+        self._phrases: dict[str, Phrases] = {}
+        for pair, phrases in kept["phrases"].items():
+            first, _, second = pair.partition(" ")
+            self._phrases.setdefault(first, {})[second] = phrases
         self._spellings: dict[str, str] = kept["spellings"]
-        self._remembered: dict[str, tuple[str, int, bool]] = {}
+        self._remembered = _Memory(self._remember)
         self.accusing = frozenset(number for number, name in enumerate(self.names) if number and name not in _WEAK)
         self.around = frozenset(self.names.index(name) for name in ("shop", "ask", "life", "me"))
 
-    def of(self, words: list[str]) -> list[int]:
-        """The concepts of a sentence, in order."""
-        remembered, found, skip = self._remembered, [], 0
-        for place, word in enumerate(words):
-            known = remembered.get(word)
-            if known is None:
-                known = self._remember(word)
-            if known is _NOTHING or place < skip:
-                continue
-            meant, concept, is_start = known
-            if is_start and place + 1 < len(words):
-                phrase = self._phrase(meant, words, place)
+    def of(self, words: list[str]) -> list[list[int]]:
+        """The concepts of each sentence, in order. A full stop is the end of one; short ones go with the next."""
+        found: list[list[int]] = [[]]
+        here, skip, begun = found[0], 0, 0
+        known = list(map(self._remembered.__getitem__, words))
+        last = len(known)
+        for place, (_, concept, seconds) in enumerate(known, 1):
+            if seconds and skip < place < last:
+                second = known[place][0] or words[place]
+                phrase = self._phrase(seconds[second], words, place + 1) if second in seconds else None
                 if phrase:
-                    found.append(phrase[1])
-                    skip = place + phrase[0]
+                    here.append(phrase[0])
+                    skip = phrase[1]
                     continue
-            if concept:
-                found.append(concept)
+            if concept > 0:
+                if skip < place:
+                    here.append(concept)
+            elif concept and place - begun <= SHORT:
+                begun += 1
+            elif concept:
+                here, begun = [], place
+                found.append(here)
         return found
 
-    def _phrase(self, meant: str, words: list[str], place: int) -> tuple[int, int] | None:
-        """How many words the phrase that begins here has, and its concept."""
-        for rest, concept in self._phrases.get(f"{meant} {self._meant(words[place + 1])}", ()):
-            if list(map(self._meant, words[place + 2 : place + 2 + len(rest)])) == rest:
-                return 2 + len(rest), concept
+    def _phrase(self, phrases: list[tuple[list[str], int]], words: list[str], place: int) -> tuple[int, int] | None:
+        """The concept of the phrase whose third word stands at `place`, and where its words end."""
+        for rest, concept in phrases:
+            if not rest or list(map(self._meant, words[place : place + len(rest)])) == rest:
+                return concept, place + len(rest)
         return None
 
     def _meant(self, word: str) -> str:
-        known = self._remembered.get(word) or self._remember(word)
-        return known[0] or word
+        return self._remembered[word][0] or word
 
-    def _remember(self, word: str) -> tuple[str, int, bool]:
-        """The word as it was meant, its concept, and whether a phrase begins with it."""
+    def _remember(self, word: str) -> Known:
+        """The word as it was meant, its concept, and the phrases that begin with it."""
         meant = word
         if not word.isalpha() and not word.isdigit() and not self._look_up(word):
             meant = self._as_letters(word)
         elif REMEMBERED_LENGTH >= len(word) >= MISSPELLED and not self._look_up(word):
             meant = self._spellings.get(spelling(word), word)
-        concept, is_start = self._look_up(meant), meant in self._starts
-        known = (meant, concept, is_start) if concept or is_start or meant != word else _NOTHING
+        concept, phrases = self._look_up(meant), self._phrases.get(meant)
+        known = (meant, concept, phrases) if concept or phrases or meant != word else _NOTHING
         if len(word) <= REMEMBERED_LENGTH:
             if len(self._remembered) >= REMEMBERED:
                 self._remembered.clear()

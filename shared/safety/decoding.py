@@ -24,6 +24,11 @@ _LETTER_OR_DIGIT = bytes(
     ord("a") if chr(code).isalpha() else ord("1") if chr(code) in "013457" else ord(" ") for code in range(256)
 )
 IN_DIGITS = 6
+_SIGNS = ".-_*|/~+,"
+_LETTER_OR_SIGN = bytes(
+    ord("a") if chr(code).isalnum() else ord(".") if chr(code) in _SIGNS else ord(" ") for code in range(256)
+)
+_APART_BY_SIGNS = re.compile(rf"(?<![a-z0-9])[a-z0-9](?:[{re.escape(_SIGNS)}][a-z0-9]){{3,}}(?![a-z0-9])")
 _FOURTEEN = re.compile(r"\b14\b")
 
 
@@ -35,9 +40,9 @@ def decoded(text: str, words: list[str]) -> Iterator[str]:
             yield hidden
     if "%" in text and text.count("%") >= 4:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
-    coded = " ".join([word for word in words if len(word) >= CODED])
     pieces = []
-    if coded:
+    if max(map(len, words), default=0) >= CODED:
+        coded = " ".join([word for word in words if len(word) >= CODED])
         pieces += [_all(_BASE64, _from_base64, coded), _all(_HEXADECIMAL, _from_hexadecimal, coded)]
     if len(text) < APART * len(words):
         pieces.append(_all(_HEXADECIMAL, _from_hexadecimal, text))
@@ -85,12 +90,23 @@ def _readable(data: bytes) -> str | None:
 
 def is_turned(low: str) -> bool:
     """Whether a canonical text has more of the letters that vowels are turned to than vowels."""
-    return sum([low.count(letter) for letter in "nrvbh"]) > sum([low.count(vowel) for vowel in "aeiou"])
+    letters = low.encode("ascii", "replace")
+    return len(letters.translate(None, b"nrvbh")) < len(letters.translate(None, b"aeiou"))
 
 
 def turned(text: str) -> str:
     """Rot13; letters with accents stay, as whoever turned them left them."""
     return codecs.encode(text, "rot13")
+
+
+def is_apart(low: str) -> bool:
+    """Whether a canonical text has letters with a sign between each and the next: *i.g.n.o.r.e*."""
+    return b".a.a." in low.encode("ascii", "replace").translate(_LETTER_OR_SIGN)
+
+
+def together(low: str) -> str:
+    """Four letters or more that signs keep apart, without the signs. *S.A.* and *C.V.* stay."""
+    return _APART_BY_SIGNS.sub(lambda found: found[0][::2], low)
 
 
 def is_in_digits(low: str) -> bool:

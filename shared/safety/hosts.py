@@ -37,7 +37,7 @@ def hosts_in(text: str) -> set[str]:
         low = unquote(low)
     low = low.replace("hxxp", "http").replace("[.]", ".").replace("(.)", ".").replace("\\", "/")
     found: set[str] = set()
-    for word in low.split():
+    for word in [word for word in low.split() if "." in word or ":" in word or "//" in word]:
         if "//" in word or ":" in word:
             found.update(map(_host, _ADDRESS.finditer(word)))
         if "." in word[1:-1]:

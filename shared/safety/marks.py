@@ -39,19 +39,22 @@ _INSIDE = (
     "169.254.169.254", "metadata.google", "//localhost", "//127.", "//0.0.0.0", "//[::1", "://10.", "//192.168.",
     "//2130706433",
 )  # fmt: skip
-_ROLE = re.compile(r"^[\W_]{0,3}(?:system|sistema|assistant|asistente|assistente|ai|ia)\]?\s?:", re.MULTILINE)
+_ROLES = ("system", "sistema", "assistant", "asistente", "assistente", "ai", "ia")
+_ROLE = re.compile(rf"^[\W_]{{0,3}}(?:{'|'.join(_ROLES)})\]?\s?:", re.MULTILINE)
 # Functions that are called and commands that are run; "system(s)" and "US$(200)" are language.
 _CALLED = re.compile(
     r"\b(?:alert|eval|exec|system|sleep|expression)\((?!(?:s|es|ing)\))"
     r"|\$\((?:cat|curl|echo|id|ls|nc|ping|rm|sh|bash|sleep|touch|uname|wget|whoami)\b|\bcurl -[a-z]{1,3} "
 )
+# Without one of these the expression finds nothing, and takes longer to say so.
+_CALLS = ("alert(", "eval(", "exec(", "system(", "sleep(", "expression(", "$(", "curl -")
 FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 0.45, 2.0
-# Rare in what people write first.
-_CHARACTERS = "{}[]<>|$`#\\@=%&_+\"'()*/;:-. "
+# What pieces have in common, rare in what people write first.
+_SHARED = (*'{}[]<>|$`#\\@=%&_+"*;()', "select", "prompt", "window.", "document.", *"'/:-. ")
 
 
-def _by_character() -> dict[str, list[tuple[str, str, float]]]:
-    """(piece, rule, odds) by the rarest character of the piece, so that most are never looked for."""
+def _by_what_is_shared() -> dict[str, list[tuple[str, str, float]]]:
+    """(piece, rule, odds) by the rarest part of the piece, so that most are never looked for."""
     pieces: dict[str, list[tuple[str, str, float]]] = {}
     for rule, odds, listed in (
         ("forged_turn", FORGED, _FORGED),
@@ -59,23 +62,23 @@ def _by_character() -> dict[str, list[tuple[str, str, float]]]:
         ("inside_address", INSIDE, _INSIDE),
     ):
         for piece in listed:
-            pieces.setdefault(next((char for char in _CHARACTERS if char in piece), ""), []).append((piece, rule, odds))
+            pieces.setdefault(next((part for part in _SHARED if part in piece), ""), []).append((piece, rule, odds))
     return pieces
 
 
-_PIECES = _by_character()
+_PIECES = _by_what_is_shared()
 
 
 def marks(low: str) -> dict[str, float]:
     """Rules and odds of what is found in a canonical text, each rule once."""
     found: dict[str, float] = {}
-    for character, pieces in _PIECES.items():
-        if character in low:
+    for part, pieces in _PIECES.items():
+        if part in low:
             found |= {rule: odds for piece, rule, odds in pieces if piece in low}
     if "](" in low and "![" in low:
         found["image_link"] = IMAGE
-    if ("(" in low or "curl" in low) and _CALLED.search(low):
+    if any(piece in low for piece in _CALLS) and _CALLED.search(low):
         found["runs"] = RUNS
-    if ":" in low and _ROLE.search(low):
+    if any(before.rstrip().removesuffix("]").endswith(_ROLES) for before in low.split(":")[:-1]) and _ROLE.search(low):
         found["role"] = ROLE
     return found

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from shared.safety import scoring
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
-from shared.safety.decoding import decoded, in_letters, is_in_digits, is_turned, spaced, turned
+from shared.safety.decoding import decoded, in_letters, is_apart, is_in_digits, is_turned, spaced, together, turned
 from shared.safety.marks import marks
 
 BLOCK, FLAG = 0.5, 0.3
@@ -57,30 +57,38 @@ def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
     """Odds and rules of a text as somebody reads it."""
     joined = spaced(text, words)
     low = canonical(text if joined is None else joined)
-    found = scoring.sentences(low)
+    found = scoring.words(low)
     if joined is not None:
-        found = [_cut(sentence) for sentence in found]
+        found = _cut(found)
     odds, rules = _judged(low, found)
-    if odds < 0 and len(words) >= FEW:
-        for other in _other_readings(text, low):
-            odds, rules = max((odds, rules), _judged(other, scoring.sentences(other)), key=lambda one: one[0])
+    if odds < 0:
+        for other, said in _other_readings(text, low, words):
+            odds, rules = max((odds, rules), _judged(other, said), key=lambda one: one[0])
     return odds, rules
 
 
-def _other_readings(text: str, low: str) -> Iterator[str]:
+def _other_readings(text: str, low: str, words: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """The text read otherwise, and the words of that."""
+    if is_apart(low):
+        other = together(low)
+        yield other, _cut(scoring.words(other))
+    if len(words) < FEW:
+        return
     if is_turned(low):
-        yield canonical(turned(text))
+        other = canonical(turned(text))
+        yield other, scoring.words(other)
     if is_in_digits(low):
-        yield in_letters(low)
+        other = in_letters(low)
+        yield other, scoring.words(other)
 
 
-def _judged(low: str, found: list[list[str]]) -> tuple[float, tuple[str, ...]]:
+def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
     seen = marks(low)
-    odds, keys = scoring.odds([scoring.concepts.of(sentence) for sentence in found])
+    odds, keys = scoring.odds(scoring.concepts.of(found))
     return odds + sum(seen.values()), (*seen, *scoring.reasons(keys))
 
 
-def _cut(sentence: list[str]) -> list[str]:
+def _cut(words: list[str]) -> list[str]:
     """What stood apart letter by letter, cut into words where it is too long to be one."""
-    words = [scoring.concepts.cut(letters) if len(letters) > LONGEST else [letters] for letters in sentence]
-    return list(itertools.chain.from_iterable(words))
+    pieces = [scoring.concepts.cut(letters) if len(letters) > LONGEST else [letters] for letters in words]
+    return list(itertools.chain.from_iterable(pieces))

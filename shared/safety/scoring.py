@@ -13,9 +13,8 @@ _KINDS = (
     bytes(code if chr(code).isalnum() else ord(".") if chr(code) in ".!?;:\n\r" else ord(" ") for code in range(128))
     + b"." * 128
 )
-# A sentence of fewer words goes with the next one. One of more concepts is also read in overlapping windows, and one of
-# very many only so.
-SHORT, WINDOW, LONG = 4, 8, 28
+# A sentence of more concepts is also read in overlapping windows, and one of very many only so.
+WINDOW, LONG = 8, 28
 # Two concepts with so many others between them are no pair.
 REACH = 6
 # Odds are learned on short lines; so much further from a half is how sure the guard is of them.
@@ -24,18 +23,10 @@ SHARPNESS = 2.5
 concepts = lists.read()
 
 
-def sentences(text: str) -> list[list[str]]:
-    """The words of a canonical text, by sentence."""
-    found: list[list[str]] = []
-    for part in text.encode("ascii", "replace").translate(_KINDS).decode("ascii").split("."):
-        words = part.split()
-        if not words:
-            continue
-        if found and len(found[-1]) < SHORT:
-            found[-1] += words
-        else:
-            found.append(words)
-    return found
+def words(low: str) -> list[str]:
+    """The words of a canonical text; a full stop is one too."""
+    kinds = low.encode("ascii", "replace").translate(_KINDS)
+    return kinds.replace(b".", b" . ").decode("ascii").split()
 
 
 def units(found: list[list[int]]) -> Iterator[list[int]]:
