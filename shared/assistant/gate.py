@@ -14,7 +14,7 @@ from shared.data.rows import Language, Passage, Said, TenantFacts
 from shared.safety import Verdict, scan
 from shared.safety.answers import AnswerGuard, Facts
 from shared.safety.canonical import canonical
-from shared.safety.scoring import sentences
+from shared.safety.scoring import words
 from shared.settings import Secret
 from shared.untrusted import Untrusted, for_judging
 
@@ -39,7 +39,7 @@ def judge(texts: Sequence[Untrusted]) -> Verdict:
 
 def asks_for_person(text: Untrusted) -> bool:
     """Whether somebody who is not answered any more asks for a person; the plain words for it are enough."""
-    return any(not _PERSON.isdisjoint(words) for words in sentences(canonical(for_judging(text))))
+    return not _PERSON.isdisjoint(words(canonical(for_judging(text))))
 
 
 def is_safe(passage: Passage) -> bool:
