@@ -25,21 +25,26 @@ GUARD = guard(
 )
 
 REFUSALS = {
-    "outside_window": "The customer last wrote more than 24 hours ago; WhatsApp takes only approved templates now.",
+    "outside_window": "The customer last wrote more than 24 hours ago; only WhatsApp takes something now, an approved "
+    "template.",
     "opted_out": "The customer asked for no more messages.",
-    "unsupported": "Messages of Instagram and Messenger are kept and cannot be answered from here yet.",
+    "no_template": "This channel has no template, or one went to the customer within the last 24 hours.",
+    "too_long": "text: Messenger takes 2,000 characters, Instagram 1,000 bytes.",
 }
 
 
 class Written(BaseModel):
-    """What a person writes. `idempotency_key` is the console's own: a repeated call sends it once."""
+    """What a person writes, or without `text` the channel's template.
+
+    `idempotency_key` is the console's own: a repeated call sends it once.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     tenant: UUID
     conversation: UUID
     idempotency_key: str = Field(pattern=r"^[A-Za-z0-9_-]{8,64}$", max_length=64)
-    text: str = Field(min_length=1, max_length=4096)
+    text: str | None = Field(default=None, min_length=1, max_length=4096)
 
 
 @GUARD

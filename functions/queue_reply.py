@@ -7,6 +7,7 @@ The reply goes to the outbox, and its id to the send queue.
 from shared import clock
 from shared.data import store
 from shared.guard import Request, Response, guard, queue
+from shared.messaging.channels import fitted
 from shared.messaging.turn import decide
 from shared.messaging.wake import wake_sends
 
@@ -42,7 +43,7 @@ def handler(request: Request) -> Response:
         conversation,
         turn.fence,
         decision.outcomes,
-        decision.reply,
+        decision.reply and fitted(decision.reply, turn.channel),
         decision.sources,
         decision.handled_by,
         request.deadline,

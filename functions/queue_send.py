@@ -11,7 +11,7 @@ from shared.abuse.server_books import ServerBooks
 from shared.data import credentials, store
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
-from shared.messaging.whatsapp import PROVIDER, SendOutcome, credential_of, send_text
+from shared.messaging.sending import PROVIDER, SendOutcome, credential_of, send_message
 from shared.privacy import logs
 from shared.privacy.pseudonyms import pseudonym
 
@@ -60,9 +60,8 @@ def handler(request: Request) -> Response:
 
 
 def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Request) -> SendOutcome | None:
-    if not claim.window_open:
+    if not claim.window_open and claim.template is None:
         return SendOutcome("failed", error="outside_window")
-    assert claim.recipient is not None
     token = None
     if claim.credential:
         try:
@@ -80,7 +79,7 @@ def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Reques
         if not store.dispatch_outbox(tenant, outbox, claim.fence, request.deadline):
             grant.spend(sends=0)
             return None
-        return send_text(claim.channel_id, token, claim.recipient, claim.text, outbox, grant, request.deadline)
+        return send_message(claim, outbox, token, grant, request.deadline)
 
 
 def _admit(claim: store.OutboxClaim, tenant: str, request: Request) -> Grant | Denied:

@@ -10,6 +10,7 @@ from shared.data import inbox
 from shared.guard import Request, Response, guard, hmac
 from shared.messaging.meta_webhook import items_of
 from shared.messaging.wake import wake_turns
+from shared.settings import Setting, read_optional
 
 log = logging.getLogger("portero")
 
@@ -28,7 +29,7 @@ GUARD = guard(
 @GUARD
 def handler(request: Request) -> Response:
     """Keep, wake, answer. Without the database: 503, so that Meta comes again."""
-    items = items_of(request.json_repaired(), request.now)
+    items = items_of(request.json_repaired(), request.now, read_optional(Setting.META_APP_ID))
     if not items:
         return Response(body={"kept": 0})
     kept = inbox.keep(items, request.deadline)

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 
+from local.payloads import DEMO_APP_ID
 from local.plan import REGION, SERVICE, STAGE, Plan
 
 GRAPH_VERSION = "v24.0"
@@ -28,6 +29,8 @@ def overrides(plan: Plan, environ: Mapping[str, str] = os.environ) -> dict[str, 
         "SUPABASE_PUBLISHABLE_KEY": plan.keys.publishable,
         "UPSTASH_REDIS_REST_URL": plan.url("upstash"),
         "META_GRAPH_URL": f"{plan.url('meta')}/{GRAPH_VERSION}",
+        "INSTAGRAM_GRAPH_URL": f"{plan.url('meta')}/{GRAPH_VERSION}",
+        "META_APP_ID": DEMO_APP_ID,
         "AI_BASE_URL": f"{plan.url('model')}/v1",
         "ALLOWED_ORIGINS": CONSOLE_ORIGIN,
         "PUBLIC_URL": plan.url("gateway"),

@@ -22,6 +22,7 @@ DEMO_WABA_ID = "102290129340398"
 DEMO_DISPLAY_NUMBER = "551150390000"
 DEMO_PAGE_ID = "108914250412345"
 DEMO_INSTAGRAM_ID = "17841405822304914"
+DEMO_APP_ID = "938475610293847"
 DEMO_CUSTOMER = "5491155550101"
 ERROR_CODES_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes/"
 
@@ -301,6 +302,15 @@ def _direct_message(kind: str, body: str, sender_id: str, account_id: str, mid: 
         "timestamp": milliseconds,
         "message": {"mid": mid, "text": body},
     }
+    return {"object": kind, "entry": [{"id": account_id, "time": milliseconds, "messaging": [item]}]}
+
+
+def page_event(kind: str, account_id: str, person_id: str, event: Json, *, is_own: bool = False, at: float) -> Json:
+    """A webhook body with one event of Messenger ("page") or Instagram: from the person, or the account's own."""
+    person, account = {"id": person_id}, {"id": account_id}
+    sides = {"sender": account, "recipient": person} if is_own else {"sender": person, "recipient": account}
+    milliseconds = int(at * 1000)
+    item = {**sides, "timestamp": milliseconds, **event}
     return {"object": kind, "entry": [{"id": account_id, "time": milliseconds, "messaging": [item]}]}
 
 

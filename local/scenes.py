@@ -13,6 +13,11 @@ from local.seed import as_owner
 from local.world import World, running_world
 
 QUESTION = "¿a qué hora abren los sábados?"
+TEMPLATE = {
+    "name": "seguimos_en_contacto",
+    "language": "es_AR",
+    "body": "Seguimos en contacto: respóndenos y te contamos.",
+}
 
 
 class Scene(NamedTuple):
@@ -47,7 +52,10 @@ def stop(world: World, customer: Customer) -> None:
 
 
 def closed_window(world: World, customer: Customer) -> None:
-    """The message waited for more than a day: WhatsApp would refuse an answer."""
+    """The message waited for more than a day: WhatsApp takes no answer any more, only the shop's approved template."""
+    [channel] = world.rows("select id::text from channels where kind = 'whatsapp'")
+    named = {"tenant": world.owner.tenant, "channel": channel["id"], "template": TEMPLATE}
+    world.call_as_owner("/app/channels", named).raise_for_status()
     world.receive(whatsapp_message(text(QUESTION), customer))
     world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
     world.settle()
@@ -97,7 +105,7 @@ SCENES = (
     Scene("A burst of three messages is answered once", burst, ("merged", "merged", "replied"), 1),
     Scene("The owner answers on the phone", takeover, ("replied", "handed_to_person"), 1),
     Scene("A stop, and a return", stop, ("opted_out", "opted_out", "replied", "replied"), 3),
-    Scene("The 24 hours are over", closed_window, ("outside_window",), 0),
+    Scene("The 24 hours are over", closed_window, ("outside_window",), 1),
     Scene("A broken item beside a good one", poison, ("replied",), 1),
     Scene("The same message three times", repeated, ("replied",), 1),
     Scene("The worker dies in the middle", crash, ("replied",), 1),

@@ -16,7 +16,7 @@ from supabase import Client, ClientOptions, create_client
 from supabase_auth.errors import AuthApiError
 
 from local import environment
-from local.payloads import DEMO_DISPLAY_NUMBER, DEMO_NUMBER_ID, DEMO_WABA_ID
+from local.payloads import DEMO_DISPLAY_NUMBER, DEMO_INSTAGRAM_ID, DEMO_NUMBER_ID, DEMO_PAGE_ID, DEMO_WABA_ID
 from local.plan import Plan
 from local.supabase import totp
 from shared.clock import Deadline
@@ -63,14 +63,19 @@ def seed(plan: Plan) -> Owner:
 
 
 def connect_number(plan: Plan, tenant: str) -> None:
-    """Connect the demo number to a business, with an access token of its own. Raises SeedFailed."""
+    """Connect the demo number to a business, with an access token of its own, a page and an Instagram account.
+
+    Raises SeedFailed.
+    """
     deadline = Deadline(SECONDS)
     try:
         channel = store.connect_channel(tenant, "whatsapp", DEMO_NUMBER_ID, DEMO_WABA_ID, DEMO_DISPLAY_NUMBER, deadline)
         if channel not in {credential.channel for credential in credentials.kept(tenant, deadline)}:
             credentials.keep(tenant, channel, "access_token", Sensitive(plan.keys.meta_channel_token), deadline)
+        store.connect_channel(tenant, "messenger", DEMO_PAGE_ID, DEMO_PAGE_ID, SHOP, deadline)
+        store.connect_channel(tenant, "instagram", DEMO_INSTAGRAM_ID, DEMO_INSTAGRAM_ID, SHOP, deadline)
     except Problem as problem:
-        raise SeedFailed(f"The number was not connected: {problem.name}") from None
+        raise SeedFailed(f"The channels were not connected: {problem.name}") from None
 
 
 def open_account(plan: Plan, email: str, business: str) -> Owner:

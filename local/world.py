@@ -134,11 +134,18 @@ class World:
         return self.call("POST", "/webhook/meta", content=raw, headers=signed | headers)
 
     def _open_windows(self, body: dict[str, Any]) -> None:
-        for value in (change["value"] for entry in body["entry"] for change in entry.get("changes", [])):
-            for message in value.get("messages", [])[:20]:
-                contact = message.get("from") or message.get("from_user_id")
-                window = {"number": value["metadata"]["phone_number_id"], "contact": contact}
-                self.client.post(f"{self.plan.url('meta')}/_local/open_window", json=window)
+        for entry in body["entry"]:
+            for value in (change["value"] for change in entry.get("changes", [])):
+                for message in value.get("messages", [])[:20]:
+                    contact = message.get("from") or message.get("from_user_id")
+                    self._open_window(value["metadata"]["phone_number_id"], contact)
+            for event in entry.get("messaging", [])[:20]:
+                if event["recipient"]["id"] == entry["id"]:
+                    self._open_window(entry["id"], event["sender"]["id"])
+
+    def _open_window(self, number: str, contact: str) -> None:
+        window = {"number": number, "contact": contact}
+        self.client.post(f"{self.plan.url('meta')}/_local/open_window", json=window)
 
     def conversation(self) -> str:
         """The id of a conversation of the demo shop, which is begun here where there is none."""

@@ -26,6 +26,10 @@ class Setting(StrEnum):
     SUPABASE_ISSUERS = "SUPABASE_ISSUERS"
     UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
     META_GRAPH_URL = "META_GRAPH_URL"
+    # Instagram's own host of the Graph API.
+    INSTAGRAM_GRAPH_URL = "INSTAGRAM_GRAPH_URL"
+    # Our own app at Meta: what another one writes in a business's name, a person writes (Business Suite is an app too).
+    META_APP_ID = "META_APP_ID"
     AI_BASE_URL = "AI_BASE_URL"
     AI_MODEL = "AI_MODEL"
     EMBEDDING_MODEL = "EMBEDDING_MODEL"

@@ -28,6 +28,7 @@ STORY = {
 NOT_PERSONAL = {
     ("channels", "external_id"): "the number of the business",
     ("channels", "display_name"): "the name of the business",
+    ("channels", "template_body"): "what the business says to everybody",
     ("deletion_requests", "code"): "made by us, tells nothing",
     ("inbox", "kind"): "message, status or account",
     ("knowledge_files", "name"): "the name of a file",

@@ -11,7 +11,15 @@ from local.supabase import bootstrap
 MIGRATIONS = PROJECT / "supabase" / "migrations"
 # Privileged functions that a signed-in person may call: each opens with private.require_member(p_tenant).
 MEMBERS_MAY_CALL = [
-    *("admit_my_usage", "hand_over", "lift_strikes", "my_budget_facts", "open_my_budget", "write_as_person"),
+    *(
+        "admit_my_usage",
+        "hand_over",
+        "lift_strikes",
+        "my_budget_facts",
+        "name_template",
+        "open_my_budget",
+        "write_as_person",
+    ),
 ]
 
 

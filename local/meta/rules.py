@@ -21,7 +21,7 @@ MESSAGE_TYPES = (
     "text",
     "video",
 )
-TEXT_LIMIT = {"whatsapp": 4096, "messenger": 2000, "instagram": 1000}  # characters
+TEXT_LIMIT = {"whatsapp": 4096, "messenger": 2000, "instagram": 1000}  # characters, of Instagram bytes
 CALLBACK_DATA_LIMIT = 512  # characters
 
 
@@ -93,6 +93,7 @@ class Checked:
     type: str
     text: str | None
     callback_data: str | None = None
+    template: tuple[str, str] | None = None
 
 
 def read_object(body: bytes) -> Json:
@@ -134,7 +135,8 @@ def check_whatsapp_message(message: Json, own_number: str) -> Checked:
         text = _checked_text(content.get("body"), "whatsapp")
     if kind == "template" and not (content.get("name") and (content.get("language") or {}).get("code")):
         raise Refusal(ERRORS[131008], "Parameter template needs a name and a language code")
-    return Checked(recipient, recipient_input, by_user_id, kind, text, callback_data)
+    named = (content["name"], content["language"]["code"]) if kind == "template" else None
+    return Checked(recipient, recipient_input, by_user_id, kind, text, callback_data, named)
 
 
 def check_direct_message(message: Json, channel: str) -> Checked:
@@ -147,12 +149,14 @@ def check_direct_message(message: Json, channel: str) -> Checked:
     content = message.get("message")
     if not isinstance(content, dict):
         raise Refusal(ERRORS[100], "The parameter message is required")
-    return Checked(recipient, recipient, True, "text", _checked_text(content.get("text"), channel))
+    metadata = content.get("metadata") if channel == "messenger" else None
+    return Checked(recipient, recipient, True, "text", _checked_text(content.get("text"), channel), metadata)
 
 
 def _checked_text(text: Any, channel: str) -> str:
     if not isinstance(text, str) or not text:
         raise Refusal(ERRORS[131008], "Parameter text['body'] is required")
-    if len(text) > TEXT_LIMIT[channel]:
+    length = len(text.encode()) if channel == "instagram" else len(text)
+    if length > TEXT_LIMIT[channel]:
         raise Refusal(ERRORS[100], f"Param text['body'] must be at most {TEXT_LIMIT[channel]} characters long.")
     return text

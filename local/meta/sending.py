@@ -1,6 +1,7 @@
 """POST /{node}/messages: the Cloud API of WhatsApp, and the Send API of Messenger and Instagram."""
 
 import asyncio
+import functools
 import secrets
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from local import payloads
 from local.meta.callbacks import status_sequence
 from local.meta.errors import ERRORS, OUTSIDE_MESSENGER_WINDOW, UNKNOWN_OBJECT
 from local.meta.rules import Checked, Refusal, check_direct_message, check_whatsapp_message, read_object
-from local.meta.state import Graph, Misbehaviour, Number, Sent
+from local.meta.state import DEMO_TEMPLATES, Graph, Misbehaviour, Number, Sent
 from local.payloads import Json, StatusName
 
 
@@ -44,6 +45,8 @@ def _send_whatsapp(graph: Graph, number_id: str, message: Json) -> Json:
     checked = check_whatsapp_message(message, number.display_number)
     if checked.type != "template" and not graph.windows.is_open(number_id, checked.recipient):
         raise Refusal(ERRORS[131047])
+    if checked.type == "template" and checked.template not in DEMO_TEMPLATES:
+        raise Refusal(ERRORS[132001])
     if not graph.windows.take_turn(number_id, checked.recipient):
         raise Refusal(ERRORS[131056])
     wamid = payloads.new_wamid(checked.recipient, outgoing=True)
@@ -66,7 +69,25 @@ def _send_direct_message(graph: Graph, account_id: str, message: Json) -> Json:
         raise Refusal(OUTSIDE_MESSENGER_WINDOW)
     mid = "m_" + secrets.token_urlsafe(48)
     _keep(graph, mid, channel, account_id, checked, message)
+    _announce_direct_message(graph, mid, channel, account_id, checked)
     return {"recipient_id": checked.recipient, "message_id": mid}
+
+
+def _announce_direct_message(graph: Graph, mid: str, channel: str, account_id: str, checked: Checked) -> None:
+    """Queue the echo, and on Messenger the delivery; both say when the person has read it."""
+    assert checked.text is not None
+    kind = "page" if channel == "messenger" else "instagram"
+    tell = functools.partial(payloads.page_event, kind, account_id, checked.recipient, at=graph.clock())
+    echo = {"mid": mid, "text": checked.text, "is_echo": True, "app_id": int(payloads.DEMO_APP_ID)}
+    if checked.callback_data is not None:
+        echo["metadata"] = checked.callback_data
+    events = [tell({"message": echo}, is_own=True)]
+    if channel == "messenger":
+        events.append(tell({"delivery": {"mids": [mid], "watermark": int(graph.clock() * 1000)}}))
+        events.append(tell({"read": {"watermark": int(graph.clock() * 1000)}}))
+    else:
+        events.append(tell({"read": {"mid": mid}}))
+    graph.callbacks.add(events if graph.statuses != "off" else [])
 
 
 def _keep(graph: Graph, message_id: str, channel: str, number_id: str, checked: Checked, message: Json) -> None:

@@ -28,6 +28,10 @@ DEMO_NUMBERS: Mapping[str, Number] = {payloads.DEMO_NUMBER_ID: Number()}
 DEMO_ACCOUNTS: Mapping[str, str] = {payloads.DEMO_PAGE_ID: "messenger", payloads.DEMO_INSTAGRAM_ID: "instagram"}
 
 
+# Approved templates: name and language.
+DEMO_TEMPLATES = frozenset({("seguimos_en_contacto", "es_AR")})
+
+
 def demo_numbers(access_token: str) -> Mapping[str, Number]:
     """The demo shop's number, which its own token opens and no other."""
     return {payloads.DEMO_NUMBER_ID: Number(access_token=access_token)}

@@ -17,13 +17,14 @@ from scripts.audit.findings import Finding
 POINTS = {
     "shared.assistant.model": {"complete": "ai", "embed": "embedding"},
     "shared.cloud.objects": {"put": "file"},
-    "shared.messaging.whatsapp": {"send_text": "send"},
+    "shared.messaging.sending": {"send_message": "send"},
 }
 # The setting with the address of each, read in its own module only.
 ADDRESSES = {
     "AI_BASE_URL": "shared.assistant.model",
     "KNOWLEDGE_BUCKET": "shared.cloud.objects",
-    "META_GRAPH_URL": "shared.messaging.whatsapp",
+    "META_GRAPH_URL": "shared.messaging.sending",
+    "INSTAGRAM_GRAPH_URL": "shared.messaging.sending",
 }
 ADMISSION = "shared.abuse.admission"
 RESOURCES = frozenset(resource for names in POINTS.values() for resource in names.values())

@@ -49,4 +49,4 @@ class Written(BaseModel):
     """The outbox row of what a member wrote, or why nothing was written."""
 
     outbox: str | None = None
-    refused: Literal["outside_window", "opted_out", "unsupported"] | None = None
+    refused: Literal["outside_window", "opted_out", "no_template", "too_long"] | None = None

@@ -28,6 +28,8 @@ Outcome = Literal[
 ]
 # No more messages, or messages again.
 Wish = Literal["out", "in"]
+# A "notice" goes to whom said stop all the same; a "template" to whom nothing else may be sent.
+ReplyKind = Literal["text", "notice", "template"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
 
 
@@ -52,7 +54,7 @@ class TurnClaim(BaseModel):
 
     `wait` in seconds while it is "quiet": the customer may be writing on. `contact` and `channel_row` are our own ids;
     `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn; `attempts`
-    counts the turns that took these messages up, this one too.
+    counts the turns that took these messages up, this one too; `template` is what may still be said after 24 hours.
     """
 
     state: Literal["claimed", "quiet", "busy", "nothing", "absent"]
@@ -70,6 +72,7 @@ class TurnClaim(BaseModel):
     attempts: int = 1
     opted_out: bool = False
     wish: Wish | None = None
+    template: str | None = None
     contact: str = ""
     channel_row: str = ""
 
@@ -79,6 +82,13 @@ class Recipient(BaseModel):
 
     phone: str | None
     id: str
+
+
+class Template(BaseModel):
+    """An approved template, as its provider knows it."""
+
+    name: str
+    language: str
 
 
 class SealedCredential(BaseModel):
@@ -95,7 +105,8 @@ class SealedCredential(BaseModel):
 class OutboxClaim(BaseModel):
     """The answer to a claim of an outbox row; everything below `state` is there when it is "claimed".
 
-    `channel_id` is the provider's id of the number or page. `credential` is None where the platform's own token serves.
+    `channel_id` is the provider's id of the number or page. `template` is sent in place of `text`. `credential` is None
+    where the platform's own token serves.
     """
 
     state: Literal["claimed", "busy", "done", "absent"]
@@ -106,6 +117,7 @@ class OutboxClaim(BaseModel):
     channel_id: str = ""
     recipient: Recipient | None = None
     window_open: bool = False
+    template: Template | None = None
     credential: SealedCredential | None = None
     budget: BudgetFacts | None = None
     contact: str = ""
@@ -182,12 +194,11 @@ def settle_turn(
     handled_by: Literal["assistant", "person"] | None,
     deadline: Deadline,
     *,
-    kind: Literal["text", "notice"] = "text",
+    kind: ReplyKind = "text",
 ) -> str | None:
     """End a turn: outcomes by inbox id, at most one reply, the claim given back.
 
-    The outbox id, when there is a reply; None too when a person took over or the contact said stop meanwhile. A
-    "notice" goes to whom said stop all the same.
+    The outbox id, when there is a reply; None too when a person took over or the contact said stop meanwhile.
     """
     arguments: dict[str, Any] = {
         "p_tenant": tenant,

@@ -63,6 +63,31 @@ class UserStore:
         ):
             raise row_not_found()
 
+    def channels(self, tenant: str) -> list[dict[str, Any]]:
+        """The numbers and pages of a business: {id, kind, external_id, display_name, template_name, ...}."""
+        rows: list[dict[str, Any]] = self._run(
+            self._client.from_("channels")
+            .select("id,kind,external_id,display_name,template_name,template_language,template_body")
+            .eq("tenant_id", tenant)
+            .order("created_at")
+        )
+        return rows
+
+    def name_template(self, tenant: str, channel: str, template: tuple[str, str, str] | None) -> None:
+        """Name the template of a channel (name, language, words), or take it away.
+
+        Raises Problem 404 as `tenant` does.
+        """
+        name, language, body = template or (None, None, None)
+        arguments: Any = {
+            "p_tenant": tenant,
+            "p_channel": channel,
+            "p_name": name,
+            "p_language": language,
+            "p_body": body,
+        }
+        self._run(self._client.rpc("name_template", arguments))
+
     def search_knowledge(self, tenant: str, embedding: list[float], limit: int) -> list[Passage]:
         """The nearest passages, nearest first."""
         arguments: Any = {"p_tenant": tenant, "p_embedding": embedding, "p_limit": limit}
@@ -103,9 +128,12 @@ class UserStore:
         """Who answers in a conversation from now on. Raises Problem 404 as `tenant` does."""
         self._run(self._client.rpc("hand_over", {"p_tenant": tenant, "p_conversation": conversation, "p_to": to}))
 
-    def write_as_person(self, tenant: str, conversation: str, key: str, text: str) -> Written:
-        """Write to the contact of a conversation, once for each `key`. Raises Problem 404 as `tenant` does."""
-        arguments = {"p_tenant": tenant, "p_conversation": conversation, "p_key": key, "p_text": text}
+    def write_as_person(self, tenant: str, conversation: str, key: str, text: str | None) -> Written:
+        """Write to the contact of a conversation, once for each `key`; without `text`, the template.
+
+        Raises Problem 404 as `tenant` does.
+        """
+        arguments: Any = {"p_tenant": tenant, "p_conversation": conversation, "p_key": key, "p_text": text}
         return Written.model_validate(self._run(self._client.rpc("write_as_person", arguments)))
 
     def budget_facts(self, tenant: str) -> BudgetFacts:

@@ -23,8 +23,8 @@ _PHONE = re.compile(r"[0-9]{5,20}")
 Item = dict[str, Any]
 
 
-def items_of(body: Any, arrived_at: float) -> list[Item]:
-    """The items of a verified body, in order. `arrived_at` in seconds since the epoch.
+def items_of(body: Any, arrived_at: float, own_app: str = "") -> list[Item]:
+    """The items of a verified body, in order. `arrived_at` in seconds since the epoch, `own_app` our id at Meta.
 
     Each: {channel, channel_id, kind, key, occurred_at, item} and, for messages, {contact, type, text, provider_id,
     wish}, for echoes (what the business wrote on its phone) the same to the contact, for statuses, {status}. The key
@@ -39,7 +39,7 @@ def items_of(body: Any, arrived_at: float) -> list[Item]:
     channel = {"page": "messenger", "instagram": "instagram"}.get(str(source))
     if channel is None:
         return []
-    return [item for entry in entries for item in _page_items(channel, entry, arrived_at)]
+    return [item for entry in entries for item in _page_items(channel, entry, arrived_at, own_app)]
 
 
 def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
@@ -137,54 +137,87 @@ def _whatsapp_status(status: dict[str, Any], number: str, arrived_at: float) -> 
     recipient = str(status.get("recipient_id") or status.get("recipient_user_id") or "")
     participant = str(status.get("recipient_participant_id") or "")
     errors = [_object(error) for error in _list(status.get("errors"))]
+    told = {
+        "outbox_id": str(status.get("biz_opaque_callback_data") or ""),
+        "error": str(errors[0].get("code", "unknown")) if errors else None,
+    }
+    return _status(status, (number, wamid, name, recipient, participant), told, arrived_at)
+
+
+def _status(item: dict[str, Any], key: tuple[str, ...], told: dict[str, str | None], arrived_at: float) -> Item:
+    """`key`: (number or page, provider's id of the message, name of the status, ...)."""
     return {
         "kind": "status",
-        "key": hashlib.sha256(repr((number, wamid, name, recipient, participant)).encode()).hexdigest(),
-        "occurred_at": _moment(status.get("timestamp"), arrived_at),
-        "item": status,
-        "status": {
-            # A message's own id is never that long, so it would find none; the raw item keeps it.
-            "provider_id": wamid if len(wamid) <= MAXIMUM_ID else None,
-            "status": name,
-            "outbox_id": str(status.get("biz_opaque_callback_data") or ""),
-            "error": str(errors[0].get("code", "unknown")) if errors else None,
-        },
+        "key": hashlib.sha256(repr(key).encode()).hexdigest(),
+        "occurred_at": _moment(item.get("timestamp"), arrived_at),
+        "item": item,
+        # A message's own id is never that long, so it would find none; the raw item keeps it.
+        "status": {"provider_id": key[1] if len(key[1]) <= MAXIMUM_ID else None, "status": key[2], **told},
     }
 
 
-def _page_items(channel: str, entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
-    """Messenger and Instagram: text messages are kept as messages, everything else as it came."""
+def _page_items(channel: str, entry: dict[str, Any], arrived_at: float, own_app: str) -> Iterator[Item]:
+    """Messenger and Instagram. What another app answers ("standby") and what is no message are kept as they came."""
     page = str(entry.get("id", ""))
     about = {"channel": channel, "channel_id": page}
-    for event in [*_list(entry.get("messaging")), *_list(entry.get("standby")), *_list(entry.get("changes"))]:
-        message = _object(_object(event).get("message"))
-        sender = str(_object(_object(event).get("sender")).get("id", ""))
-        mid = str(message.get("mid", ""))
-        is_own = bool(message.get("is_echo")) or sender == page
-        # What an app wrote in the business's name, this one among them, is no person on the phone.
-        is_echo = is_own and not message.get("app_id")
-        party = str(_object(_object(event).get("recipient")).get("id", "")) if is_own else sender
-        if (
-            not 0 < len(mid) <= MAXIMUM_ID
-            or not 0 < len(party) <= MAXIMUM_SENDER
-            or (is_own and not is_echo)
-            or message.get("is_deleted")
-        ):
-            yield about | _other(_object(event), page, "", arrived_at)
-            continue
-        text = message.get("text")
-        words = text[:MAXIMUM_TEXT] if isinstance(text, str) else ""
-        yield about | {
-            "kind": "echo" if is_echo else "message",
-            "key": f"{page}:{mid}",
-            "occurred_at": _moment(event.get("timestamp"), arrived_at),
-            "item": event,
-            "contact": _party(party, "", ""),
-            "type": "text" if isinstance(text, str) else "unsupported",
-            "text": words,
-            "provider_id": mid,
-            "wish": None if is_echo else wish_of(words),
-        }
+    for event in map(_object, _list(entry.get("messaging"))):
+        statuses = [about | status for status in _page_statuses(event, page, arrived_at, own_app)]
+        yield from statuses
+        if not statuses:
+            yield about | (_page_message(event, page, arrived_at, own_app) or _other(event, page, "", arrived_at))
+    for event in map(_object, [*_list(entry.get("standby")), *_list(entry.get("changes"))]):
+        yield about | _other(event, page, "", arrived_at)
+
+
+def _page_statuses(event: dict[str, Any], page: str, arrived_at: float, own_app: str) -> Iterator[Item]:
+    """Deliveries, reads, and the echo of what we sent, which is the first to tell that it left."""
+    message, read = _object(event.get("message")), _object(event.get("read"))
+    told: dict[str, str | None] = {"outbox_id": "", "error": None}
+    if message.get("is_echo") and _is_ours(message, own_app):
+        told["outbox_id"] = str(message.get("metadata") or "")
+        yield _status(event, (page, str(message.get("mid", "")), "sent"), told, arrived_at)
+    for mid in _list(_object(event.get("delivery")).get("mids")):
+        yield _status(event, (page, str(mid), "delivered"), told, arrived_at)
+    if read.get("mid"):
+        yield _status(event, (page, str(read["mid"]), "read"), told, arrived_at)
+
+
+def _is_ours(message: dict[str, Any], own_app: str) -> bool:
+    """Whether this app wrote it. Without knowing our own id every app counts as this one, and people as nobody's."""
+    app = str(message.get("app_id") or "")
+    return app == own_app if own_app else bool(app)
+
+
+def _page_message(event: dict[str, Any], page: str, arrived_at: float, own_app: str) -> Item | None:
+    """A customer's message or button, or what a person of the business wrote; None for anything else."""
+    message, postback = _object(event.get("message")), _object(event.get("postback"))
+    sender = str(_object(event.get("sender")).get("id", ""))
+    is_own = bool(message.get("is_echo")) or sender == page
+    party = str(_object(event.get("recipient")).get("id", "")) if is_own else sender
+    mid = str(message.get("mid") or postback.get("mid") or "")
+    if postback and not mid:
+        mid = hashlib.sha256(repr((sender, event.get("timestamp"), postback.get("payload"))).encode()).hexdigest()
+    if not 0 < len(mid) <= MAXIMUM_ID or not 0 < len(party) <= MAXIMUM_SENDER or message.get("is_deleted"):
+        return None
+    text = postback.get("title") if postback else message.get("text")
+    words = text[:MAXIMUM_TEXT] if isinstance(text, str) else ""
+    return {
+        "kind": "echo" if is_own else "message",
+        "key": f"{page}:{mid}",
+        "occurred_at": _moment(event.get("timestamp"), arrived_at),
+        "item": event,
+        "contact": _party(party, "", ""),
+        "type": "button" if postback else "text" if isinstance(text, str) else _attached(message),
+        "text": words,
+        "provider_id": mid,
+        "wish": None if is_own else wish_of(words),
+    }
+
+
+def _attached(message: dict[str, Any]) -> str:
+    attachments = _list(message.get("attachments"))
+    kind = _object(attachments[0]).get("type") if attachments else None
+    return kind[:40] if isinstance(kind, str) and kind else "unsupported"
 
 
 def _other(item: dict[str, Any], account: str, time: str, arrived_at: float) -> Item:

@@ -15,7 +15,7 @@ from shared.assistant.gate import NEUTRAL, asks_for_person, judge
 from shared.assistant.model import ModelFailed
 from shared.data import store
 from shared.data.rows import Language
-from shared.data.store import Outcome, Pace, TurnClaim, Wish
+from shared.data.store import Outcome, Pace, ReplyKind, TurnClaim, Wish
 from shared.errors import Unavailable
 from shared.safety import Verdict
 from shared.safety.strikes import SLOWED, STRIKE, Step, step_of
@@ -58,7 +58,7 @@ class Decision:
     reply: str | None = None
     sources: list[str] = field(default_factory=list)
     handled_by: Literal["person"] | None = None
-    kind: Literal["text", "notice"] = "text"
+    kind: ReplyKind = "text"
 
     @property
     def outcome(self) -> str:
@@ -69,8 +69,6 @@ class Decision:
 def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     """Pass the gates in order, then answer. Raises Unavailable when the turn should be tried again later."""
     assert claim.tenant is not None
-    if claim.channel != "whatsapp":
-        return Decision(_all(claim, "unsupported"))
     if claim.handled_by == "person":
         return Decision(_all(claim, "handed_to_person"))
     if claim.wish == "out" or (claim.wish == "in" and len(claim.messages) == 1):
@@ -84,7 +82,7 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
         return Decision(_all(claim, "unsupported"))
     if is_past_window(claim.last_inbound_at, clock.now()):
         log.warning("window closed")
-        return Decision(_all(claim, "outside_window"))
+        return Decision(_all(claim, "outside_window"), claim.template, kind="template")
     if is_loop(claim.pace):
         log.warning("looped", extra={"replies": claim.pace.replies, "quick": claim.pace.quick})
         return Decision(_all(claim, "looped"), handled_by="person")
@@ -113,7 +111,7 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
 
 
 def is_past_window(last_inbound_at: datetime | None, now: float) -> bool:
-    """Whether WhatsApp takes nothing but templates: 24 hours after the customer's last message."""
+    """Whether Meta takes no more words: 24 hours after the customer's last message."""
     return last_inbound_at is None or now - last_inbound_at.timestamp() > WINDOW_SECONDS
 
 

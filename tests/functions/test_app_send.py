@@ -1,6 +1,6 @@
 """A person writes to a customer from the console."""
 
-from local.payloads import DEMO_NUMBER_ID, Customer, text, whatsapp_message
+from local.payloads import Customer, instagram_text, text, whatsapp_message
 from local.world import World
 
 
@@ -39,25 +39,28 @@ def test_one_key_in_two_conversations_is_two_messages(world):
     assert len({sent["to"] for sent in world.sent() if sent["text"] == "Hola, soy Ana"}) == 2
 
 
-def test_after_a_day_after_a_stop_and_elsewhere_than_on_whatsapp_nothing_is_written(world):
+def test_after_a_day_after_a_stop_and_what_is_too_long_nothing_is_written(world):
     body = asked(world)
     world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
     refused = world.call_as_owner("/app/send", body)
     assert (refused.status_code, refused.json()["detail"]) == (
         409,
-        "The customer last wrote more than 24 hours ago; WhatsApp takes only approved templates now.",
+        "The customer last wrote more than 24 hours ago; only WhatsApp takes something now, an approved template.",
     )
     world.rows("update conversations set last_inbound_at = now()")
     world.rows("update contacts set opted_out_at = now()")
     refused = world.call_as_owner("/app/send", body)
     assert (refused.status_code, refused.json()["detail"]) == (409, "The customer asked for no more messages.")
     world.rows("update contacts set opted_out_at = null")
-    world.rows("update channels set kind = 'instagram'")
-    refused = world.call_as_owner("/app/send", body)
+    world.receive(instagram_text("oi", "7"))
+    [direct] = world.rows(
+        "select v.id::text from conversations v join channels c on c.id = v.channel_id where c.kind = 'instagram'"
+    )
+    refused = world.call_as_owner("/app/send", body | {"conversation": direct["id"], "text": "ñ" * 501})
     assert (refused.status_code, refused.json()["detail"]) == (
         409,
-        "Messages of Instagram and Messenger are kept and cannot be answered from here yet.",
+        "text: Messenger takes 2,000 characters, Instagram 1,000 bytes.",
     )
     assert world.rows("select from messages where author = 'person'") == []
-    world.rows("update channels set kind = 'whatsapp' where external_id = %s", DEMO_NUMBER_ID)
+    assert world.call_as_owner("/app/send", body | {"conversation": direct["id"], "text": "ñ" * 500}).status_code == 201
     assert world.call_as_owner("/app/send", body).status_code == 201

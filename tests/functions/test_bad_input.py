@@ -35,6 +35,7 @@ BUILT = [name for name in CONSOLE if name not in UNBUILT]
 GOOD: dict[str, dict[str, Any]] = {
     "ai_chat": {"text": "¿a qué hora abren?"},
     "ai_suggest": {"conversation": ""},
+    "app_channels": {},
     "app_handoff": {"conversation": "", "to": "person"},
     "app_send": {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."},
     "app_upload": {"name": "a.md", "text": "Hay estacionamiento."},

@@ -269,7 +269,7 @@ def test_neither_log_nor_row_shows_a_token(world, caplog, capsys):
 
 
 def test_a_worker_that_dies_after_the_message_left_does_not_send_it_again(world, monkeypatch):
-    monkeypatch.setattr("functions.queue_send.send_text", lambda *anything: raise_exit())
+    monkeypatch.setattr("functions.queue_send.send_message", lambda *anything: raise_exit())
     ask(world)
     assert (outbox(world)["state"], outbox(world)["attempts"]) == ("unconfirmed", 1)
     monkeypatch.undo()

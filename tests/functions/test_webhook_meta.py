@@ -51,8 +51,8 @@ KEPT: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("account", None, None),
         ("message", "text", "nul \ufffd y medio par \ufffd aquí"),
     ],
-    "instagram_text": [],
-    "messenger_text": [],
+    "instagram_text": [("message", "text", "oi! o bule ainda tem?")],
+    "messenger_text": [("message", "text", "hola, ¿hacen envíos?")],
 }
 
 

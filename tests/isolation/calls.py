@@ -207,6 +207,10 @@ MEMBER_CALLS: dict[str, Call] = {
     "hand_over": Call(lambda s: _tenant(s, p_conversation=s.id(40), p_to="person"), "changes"),
     "lift_strikes": Call(lambda s: _tenant(s, p_contact=s.id(30)), "changes"),
     "my_budget_facts": Call(lambda s: _tenant(s), "shows"),
+    "name_template": Call(
+        lambda s: _tenant(s, p_channel=s.id(20), p_name="seguimos", p_language="es_AR", p_body=s.text("template")),
+        "changes",
+    ),
     "open_my_budget": Call(lambda s: _tenant(s, **_opening(s)), "answers"),
     "usage_by_day": Call(lambda s: _tenant(s, p_from="2000-01-01", p_to="2001-01-02"), "shows"),
     "write_as_person": Call(

@@ -128,6 +128,9 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
             "external_id": side.digits(20),
             "account_id": side.digits(21),
             "display_name": side.text("number"),
+            "template_name": "seguimos",
+            "template_language": "es_AR",
+            "template_body": side.text("template"),
             "created_at": NOW,
         },
     )

@@ -41,7 +41,15 @@ ROWS: dict[str, Row] = {
         ids=("tenant", "conversation"),
         control="shows",
     ),
-    "app_channels": Unbuilt(),
+    "app_channels": Built(
+        lambda side: {
+            "tenant": str(side.tenant),
+            "channel": str(side.id(20)),
+            "template": {"name": "seguimos", "language": "es_AR", "body": "Tenemos novedades para usted."},
+        },
+        ids=("tenant", "channel"),
+        control="changes",
+    ),
     "app_checkout": Unbuilt(),
     "app_delete_account": Unbuilt(),
     "app_export": Unbuilt(),

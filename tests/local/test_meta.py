@@ -191,12 +191,13 @@ def test_an_unknown_number_and_an_unknown_path_are_refused(client: httpx.Client)
 
 def test_outside_the_window_only_a_template_passes() -> None:
     clock = Clock()
-    template = {"name": "hola", "language": {"code": "es_AR"}}
+    template = {"name": "seguimos_en_contacto", "language": {"code": "es_AR"}}
     with graph(clock=clock) as client:
         refused = _send(client, _text())
         assert (refused.status_code, _code(refused)) == (400, 131047)
         assert refused.json()["error"]["error_data"]["messaging_product"] == "whatsapp"
         assert _send(client, _text(type="template", template=template)).status_code == 200
+        assert _code(_send(client, _text(type="template", template=template | {"name": "nadie"}))) == 132001
         _open(client)
         clock.now += 24 * 60 * 60 - 1
         assert _send(client, _text()).status_code == 200

@@ -99,5 +99,12 @@ def test_what_a_person_wrote_in_the_businesss_name_is_an_echo_and_what_an_app_wr
 
     [echo] = items_of(event(), 1.0)
     assert (echo["kind"], echo["contact"]["id"], echo["text"], echo["wish"]) == ("echo", "customer", "BAJA", None)
-    [own] = items_of(event(app_id=263902037430900), 1.0)
-    assert own["kind"] == "account"
+    [other] = items_of(event(app_id=263902037430900), 1.0, own_app="42")
+    assert (other["kind"], other["text"]) == ("echo", "BAJA")
+    [own] = items_of(event(app_id=42, metadata="an outbox id"), 1.0, own_app="42")
+    assert (own["kind"], own["status"]) == (
+        "status",
+        {"provider_id": "m_1", "status": "sent", "outbox_id": "an outbox id", "error": None},
+    )
+    [any_app] = items_of(event(app_id=263902037430900), 1.0)
+    assert any_app["kind"] == "status"

@@ -1,7 +1,7 @@
-"""Sending through the WhatsApp Cloud API.
+"""Sending through Meta: the WhatsApp Cloud API, and the Send API of Messenger and Instagram.
 
-There is no idempotency key: an attempt without an answer may have been delivered. So the outbox id travels as
-`biz_opaque_callback_data`, and a status, which returns it, tells what became of the attempt.
+There is no idempotency key: an attempt without an answer may have been delivered. So the outbox id travels along
+(`biz_opaque_callback_data`, `metadata`), and a status or an echo, which returns it, tells what became of the attempt.
 """
 
 from dataclasses import dataclass
@@ -15,23 +15,25 @@ from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
 from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
-from shared.data.store import Recipient
+from shared.data.store import OutboxClaim
 from shared.settings import Secret, Setting, read
 
 MAXIMUM_SECONDS = 10.0
 
-# Error codes of the Cloud API that pass by themselves, with the seconds to wait before the next attempt.
+# Error codes that pass by themselves, with the seconds to wait before the next attempt.
 _LATER = {
-    4: 300, 80007: 300, 130429: 30, 131056: 30, 133016: 300, 131048: 600, 131049: 86400,
-    1: 10, 2: 10, 131000: 10, 131016: 30, 131057: 60, 133004: 60, 135000: 30,
+    4: 300, 17: 300, 32: 300, 613: 60, 80007: 300, 130429: 30, 131056: 30, 133016: 300, 131048: 600, 131049: 86400,
+    1: 10, 2: 10, 1200: 10, 131000: 10, 131016: 30, 131057: 60, 133004: 60, 135000: 30,
 }  # fmt: skip
 TRANSIENT_DELAY = 15
 # The whole application is asked to wait, not one number or one pair of numbers.
-_EVERYBODY = frozenset({4, 80007})
-# The number's access token is expired, revoked or of somebody else.
+_EVERYBODY = frozenset({4, 17, 80007})
+# The number's or page's access token is expired, revoked or of somebody else.
 _CREDENTIAL = frozenset({0, 10, 190, 200, 131005})
+# Messenger and Instagram say by a subcode of 10 that 24 hours are over.
+_OUTSIDE_WINDOW = frozenset({2018278, 2534022})
 
-# The names of the breakers: Meta's API, and the credential of one number.
+# The names of the breakers: Meta's API, and the credential of one number or page.
 PROVIDER = "send"
 
 
@@ -50,33 +52,20 @@ class SendOutcome:
     delay: int = 0
 
 
-def send_text(
-    number: str,
-    token: Sensitive | None,
-    recipient: Recipient,
-    text: str,
-    outbox: str,
-    grant: Grant,
-    deadline: Deadline,
+def send_message(
+    claim: OutboxClaim, outbox: str, token: Sensitive | None, grant: Grant, deadline: Deadline
 ) -> SendOutcome:
-    """One attempt to send `text` from the number with id `number`. Never raises for what the provider does.
+    """One attempt to send what an outbox row holds. Never raises for what the provider does.
 
-    `token` is the number's own access token, None where the platform's serves. `grant` pays for one message, and hears
+    `token` is the channel's own access token, None where the platform's serves. `grant` pays for one message, and hears
     whether it was sent and how the provider did.
     """
-    address: dict[str, str] = {"to": recipient.phone} if recipient.phone else {"recipient": recipient.id}
-    message = {
-        "messaging_product": "whatsapp",
-        "recipient_type": "individual",
-        **address,
-        "type": "text",
-        "text": {"body": text, "preview_url": False},
-        "biz_opaque_callback_data": outbox,
-    }
+    host = Setting.INSTAGRAM_GRAPH_URL if claim.channel == "instagram" else Setting.META_GRAPH_URL
+    message = _for_whatsapp(claim, outbox) if claim.channel == "whatsapp" else _for_page(claim, outbox)
     grant.dispatch("sends")
     try:
         response = _connections().post(
-            f"{read(Setting.META_GRAPH_URL)}/{number}/messages",
+            f"{read(host)}/{claim.channel_id}/messages",
             headers={"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"},
             json=message,
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
@@ -89,8 +78,33 @@ def send_text(
         grant.tell(PROVIDER, "failure")
         return SendOutcome("unconfirmed", error=f"provider_{type(error).__name__}")
     sent = _outcome(response)
-    _tell(grant, number, response, sent)
+    _tell(grant, claim.channel_id, response, sent)
     return sent
+
+
+def _for_whatsapp(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
+    assert claim.recipient is not None
+    address = {"to": claim.recipient.phone} if claim.recipient.phone else {"recipient": claim.recipient.id}
+    content: dict[str, Any] = {"type": "text", "text": {"body": claim.text, "preview_url": False}}
+    if claim.template is not None:
+        named = {"name": claim.template.name, "language": {"code": claim.template.language}}
+        content = {"type": "template", "template": named}
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **address,
+        **content,
+        "biz_opaque_callback_data": outbox,
+    }
+
+
+def _for_page(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
+    assert claim.recipient is not None
+    message: dict[str, Any] = {"text": claim.text}
+    if claim.channel == "messenger":
+        # Comes back in the echo of this message; Instagram has no such field.
+        message["metadata"] = outbox
+    return {"recipient": {"id": claim.recipient.id}, "messaging_type": "RESPONSE", "message": message}
 
 
 def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome) -> None:
@@ -100,7 +114,8 @@ def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome
     elif sent.result == "sent":
         grant.spend(sends=1)
     code = int(sent.error) if sent.error and sent.error.isdecimal() else None
-    if code in _CREDENTIAL or response.status_code in (401, 403):
+    is_credential = code in _CREDENTIAL or response.status_code in (401, 403)
+    if is_credential and sent.error != "outside_window":
         grant.tell(credential_of(number), "failure")
     elif code in _EVERYBODY or (code is None and response.status_code == 429):
         grant.tell(PROVIDER, "neutral", seconds_asked(response.headers, 429))
@@ -115,16 +130,22 @@ def _outcome(response: httpx.Response) -> SendOutcome:
     answer = _json(response)
     if response.status_code == 200:
         try:
-            return SendOutcome("sent", provider_id=str(answer["messages"][0]["id"]))
+            return SendOutcome("sent", provider_id=_id_of(answer))
         except (KeyError, IndexError, TypeError):
             return SendOutcome("unconfirmed", error="provider_answer_malformed")
     error = answer.get("error")
     code = error.get("code") if isinstance(error, dict) else None
+    if isinstance(error, dict) and error.get("error_subcode") in _OUTSIDE_WINDOW:
+        return SendOutcome("failed", error="outside_window")
     if isinstance(code, int) and code in _LATER:
         return SendOutcome("later", error=str(code), delay=_LATER[code])
     if response.status_code == 429 or response.status_code >= 500:
         return SendOutcome("later", error=f"http_{response.status_code}", delay=TRANSIENT_DELAY)
     return SendOutcome("failed", error=str(code or f"http_{response.status_code}"))
+
+
+def _id_of(answer: dict[str, Any]) -> str:
+    return str(answer["message_id"] if "message_id" in answer else answer["messages"][0]["id"])
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
