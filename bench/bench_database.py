@@ -42,6 +42,7 @@ RUNS = 31
 BODIES = 7
 QUESTIONS = 60
 FOUND = 5
+WORDS = "¿cuánto cuesta el envío del pasaje 17 y del 4?"
 
 LATEST = """
 select v.id, k.name, v.handled_by, v.last_inbound_at, m.body, m.occurred_at
@@ -247,18 +248,22 @@ def measure_search(connection: psycopg.Connection, name: str, numbers: list[int]
 
     def ask_as_member(tenant: Any, owner: Any, near: str) -> list[Any]:
         become(connection, "authenticated", {"sub": str(owner), "role": "authenticated", "aal": "aal1"})
-        return connection.execute("select body from public.search_knowledge(%s, %s, 5)", [tenant, near]).fetchall()
+        return connection.execute("select body from public.search_knowledge(%s, %s, '', 5)", [tenant, near]).fetchall()
 
-    def ask_as_server(tenant: Any, _: Any, near: str) -> list[Any]:
-        become(connection, "service_role", {"role": "service_role"})
-        return connection.execute(
-            "select body from public.search_knowledge_for_turn(%s, %s, 5)", [tenant, near]
-        ).fetchall()
+    def ask_as_server(words: str) -> Callable[[Any, Any, str], list[Any]]:
+        def ask(tenant: Any, _: Any, near: str) -> list[Any]:
+            become(connection, "service_role", {"role": "service_role"})
+            return connection.execute(
+                "select body from public.search_knowledge_for_turn(%s, %s, %s, 5)", [tenant, near, words]
+            ).fetchall()
+
+        return ask
 
     ways = {
         "exact, the bare limit": ask_exactly,
         "search_knowledge, a member": ask_as_member,
-        "search_knowledge_for_turn, the server": ask_as_server,
+        "search_knowledge_for_turn, the server": ask_as_server(""),
+        "the same, by words too (another ranking)": ask_as_server(WORDS),
         "the graph, filtered after": ask_graph("off"),
         "the graph, iterative scan": ask_graph("strict_order"),
     }

@@ -1,21 +1,103 @@
 """The ingest queue calls with a file that the assistant is to know.
 
-One worker claims it, reads and cuts it, and puts its passages in place of earlier ones. Its outcome is written down.
+One worker claims it, reads it in a process of its own, and puts its passages in place of those of an earlier file of
+that name. Its outcome is written down: ready, or refused with the reason that its owner sees.
 """
 
-from shared.errors import NotBuilt
+import hashlib
+import logging
+
+from shared.abuse.admission import Account, Denied, Want, admit
+from shared.abuse.prices import cost, tokens_at_most
+from shared.abuse.server_books import ServerBooks
+from shared.assistant.gate import is_safe
+from shared.assistant.model import embed, embedding_breaker
+from shared.cloud import objects
+from shared.data import store
+from shared.data.store import FileClaim
+from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
+from shared.knowledge.chunks import cut
+from shared.knowledge.kinds import kind_of
+from shared.knowledge.reading import words_of
+from shared.knowledge.refusal import RefusedFileError
+from shared.settings import Setting, read
+
+log = logging.getLogger("portero")
 
 GUARD = guard(
     queue("ingest"),
     seconds=55.0,
-    secrets=("QUEUE_KEY",),
-    writes=("knowledge_files", "knowledge_chunks"),
+    secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
+    consumes=("embedding",),
+    writes=("knowledge_files", "knowledge_chunks", "bucket", "usage_ledger", "usage_alerts"),
     store_down="queue",
 )
+
+CLAIM_SECONDS = 60
+# A file that so many workers died of is left alone.
+ATTEMPTS_AT_MOST = 4
+OBJECT_SECONDS, READING_SECONDS = 10.0, 20.0
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, read, cut, embed, settle."""
-    raise NotBuilt()
+    """Claim, read, cut, embed, settle; then the objects that nothing names any more."""
+    tenant, file = request.ids["tenant"], request.ids["file"]
+    claim = store.claim_file(tenant, file, CLAIM_SECONDS, request.deadline)
+    if claim.state != "claimed":
+        return Response(body={"outcome": claim.state})
+    try:
+        gone, outcome = _take(tenant, file, claim, request)
+    except RefusedFileError as refused:
+        gone = store.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason=refused.reason)
+        outcome = "refused"
+        log.info("file refused", extra={"reason": refused.reason})
+    except Unavailable:
+        # Given back, so that the queue's next try finds it free.
+        store.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
+        raise
+    for key in gone:
+        objects.delete(key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    return Response(body={"outcome": outcome})
+
+
+def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[list[str], str]:
+    """The passages of a file, without those that hold orders. Raises RefusedFileError or Unavailable."""
+    if claim.attempts > ATTEMPTS_AT_MOST:
+        raise RefusedFileError("unreadable")
+    data = objects.get(claim.object_key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    if data is None:
+        raise RefusedFileError("missing")
+    if len(data) > claim.bytes:
+        raise RefusedFileError("too_big")
+    text = words_of(kind_of(claim.name), data, min(READING_SECONDS, request.deadline.remaining()))
+    passages = cut(text)
+    safe = [passage for passage in passages if is_safe(passage)]
+    vectors = _embedded(tenant, claim, safe, request)
+    gone = store.settle_file(
+        tenant,
+        file,
+        claim.fence,
+        "ready",
+        request.deadline,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        withheld=len(passages) - len(safe),
+        chunks=[{"body": body, "embedding": vector} for body, vector in zip(safe, vectors, strict=True)],
+    )
+    return gone, "ready"
+
+
+def _embedded(tenant: str, claim: FileClaim, passages: list[str], request: Request) -> list[list[float]]:
+    """A vector for each passage, paid by the business. Raises Unavailable where that has to wait."""
+    assert claim.budget is not None
+    tokens = tokens_at_most(passages)
+    meters = {"ai_microdollars": cost(read(Setting.EMBEDDING_MODEL), tokens), "embedding_tokens": tokens}
+    account = Account(claim.budget, ServerBooks(tenant, request.deadline))
+    exactly = {meter: (amount, amount) for meter, amount in meters.items()}
+    grant = admit(request, account, Want("model", exactly, breakers=(embedding_breaker(),)))
+    if isinstance(grant, Denied):
+        raise Unavailable(f"denied_{grant.reason}", grant.retry_after or 60)
+    with grant:
+        return embed(passages, grant, request.deadline)

@@ -22,6 +22,8 @@ GUARD = guard(
     seconds=28.0,
     secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN", "PSEUDONYM_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     consumes=("send",),
+    # Meta takes one message in six seconds of a pair, after a short burst, and eighty a second of a number.
+    rates=(("contact", 10, 60), ("channel", 80, 1)),
     writes=("messages", "outbox", "usage_ledger", "usage_alerts"),
     store_down="queue",
 )

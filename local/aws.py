@@ -18,9 +18,12 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from local import forms
 from local.template import GetAtt, Queue, Ref, Template, TemplateError
 
 HOST = "127.0.0.1"
+# The functions of the offline world have it in their environment, as a role's.
+SECRET_KEY = "local"
 
 
 class Cloud:
@@ -133,7 +136,7 @@ def _server(port: int) -> BaseWSGIServer:
 def _one_at_a_time() -> Callable[..., Iterable[bytes]]:
     """moto's application behind a lock: two receivers at once could otherwise get the same message."""
     _import_ssm_without_ec2_tables()
-    application = DomainDispatcherApplication(create_backend_app)
+    application = forms.checked(DomainDispatcherApplication(create_backend_app), SECRET_KEY)
     lock = threading.Lock()
 
     def serialised(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -40,6 +40,7 @@ class Setting(StrEnum):
     SEND_QUEUE_URL = "SEND_QUEUE_URL"
     SEND_QUEUE_ARN = "SEND_QUEUE_ARN"
     INGEST_QUEUE_ARN = "INGEST_QUEUE_ARN"
+    INGEST_QUEUE_URL = "INGEST_QUEUE_URL"
     BILLING_QUEUE_ARN = "BILLING_QUEUE_ARN"
     BILLING_QUEUE_URL = "BILLING_QUEUE_URL"
     # Seconds between a Paddle signature and its arrival; five unless set.

@@ -13,11 +13,15 @@ MIGRATIONS = PROJECT / "supabase" / "migrations"
 MEMBERS_MAY_CALL = [
     *(
         "admit_my_usage",
+        "finish_upload",
         "hand_over",
         "lift_strikes",
         "my_budget_facts",
         "name_template",
+        "offer_file",
         "open_my_budget",
+        "remove_file",
+        "replay_mine",
         "write_as_person",
     ),
 ]

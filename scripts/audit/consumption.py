@@ -16,7 +16,7 @@ from scripts.audit.findings import Finding
 # module -> name -> what it consumes
 POINTS = {
     "shared.assistant.model": {"complete": "ai", "embed": "embedding"},
-    "shared.cloud.objects": {"put": "file"},
+    "shared.cloud.objects": {"put": "file", "form": "file"},
     "shared.messaging.sending": {"send_message": "send"},
 }
 # The setting with the address of each, read in its own module only.
@@ -28,7 +28,7 @@ ADDRESSES = {
 }
 ADMISSION = "shared.abuse.admission"
 RESOURCES = frozenset(resource for names in POINTS.values() for resource in names.values())
-SCOPES = frozenset({"tenant", "contact", "member"})
+SCOPES = frozenset({"tenant", "contact", "member", "channel"})
 
 
 class Imports:

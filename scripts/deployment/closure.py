@@ -77,6 +77,9 @@ LAZY = (
     # Whoever reaches these opens credentials, though not at every call.
     LazyEdge("shared.data.encryption", "cryptography", live=lambda guard: True),
     LazyEdge("shared.cloud.key_management", "cryptography", live=lambda guard: True),
+    # The child that reads a file loads the parser of its kind.
+    LazyEdge("shared.knowledge.reading", "shared.knowledge.pdf", live=lambda guard: True),
+    LazyEdge("shared.knowledge.reading", "shared.knowledge.word", live=lambda guard: True),
     LazyEdge("shared.privacy.monitoring", "sentry_sdk", live=lambda guard: True, on_error=True),
 )
 

@@ -17,7 +17,7 @@ METERS = {
 
 
 class Allowance(NamedTuple):
-    """`consumes`: resources of METERS. `rates`: (scope, calls, seconds), of one tenant, contact or member each.
+    """`consumes`: resources of METERS. `rates`: (scope, calls, seconds), of a tenant, contact, member or channel each.
 
     `store_down`: "degrade" admits in Postgres while Redis is away, anything else admits nothing.
     """

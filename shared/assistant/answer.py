@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from shared.abuse.admission import Grant
 from shared.abuse.prices import TOKENS_OF_TOOLS, TOKENS_PER_MESSAGE, cost, tokens_at_most
 from shared.assistant import gate
-from shared.assistant.chunks import MAXIMUM_CHARACTERS
 from shared.assistant.model import MAXIMUM_TOKENS, chat_breaker, complete, embed, embedding_breaker
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
 from shared.data.rows import Passage, Said, TenantFacts
+from shared.knowledge.chunks import MAXIMUM_CHARACTERS
 from shared.safety import Verdict
 from shared.settings import Setting, read
 from shared.untrusted import Untrusted, for_search
@@ -32,7 +32,7 @@ MAXIMUM_HISTORY = 1000
 MINIMUM_TOKENS = 60
 BYTES_PER_CHARACTER = 4
 
-Search = Callable[[list[float], int], list[Passage]]
+Search = Callable[[list[float], str, int], list[Passage]]
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,9 @@ def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answ
     [vector] = embed([turn.question], grant, deadline)
     passages = [
         Passage(body=passage.body[:MAXIMUM_CHARACTERS], source=passage.source, distance=passage.distance)
-        for passage in search(vector, PASSAGES)
+        for passage in search(vector, turn.question, PASSAGES)
     ]
-    safe = [passage for passage in passages if gate.is_safe(passage)]
+    safe = [passage for passage in passages if gate.is_safe(passage.body)]
     if len(safe) < len(passages):
         log.warning("passages left out", extra={"count": len(passages) - len(safe)})
     prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)

@@ -42,9 +42,9 @@ def asks_for_person(text: Untrusted) -> bool:
     return not _PERSON.isdisjoint(words(canonical(for_judging(text))))
 
 
-def is_safe(passage: Passage) -> bool:
+def is_safe(passage: str) -> bool:
     """Whether a passage of the business's knowledge holds no orders to the assistant."""
-    return scan(passage.body).verdict != "block"
+    return scan(passage).verdict != "block"
 
 
 def canary(tenant: str) -> str:

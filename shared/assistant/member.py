@@ -21,6 +21,9 @@ def answer_member(
         raise grant.problem()
     with grant:
         said = answer(
-            turn, lambda vector, limit: store.search_knowledge(tenant, vector, limit), grant, request.deadline
+            turn,
+            lambda vector, words, most: store.search_knowledge(tenant, vector, words, most),
+            grant,
+            request.deadline,
         )
     return said, fields(grant.policies)

@@ -45,6 +45,21 @@ class Passage(BaseModel):
     distance: float
 
 
+class Offered(BaseModel):
+    """The row that waits for a file and the key it shall have, or why there is none."""
+
+    file: str = ""
+    object_key: str = ""
+    refused: Literal["too_many"] | None = None
+
+
+class Replayed(BaseModel):
+    """What is done again, and how it had ended."""
+
+    id: str
+    reason: str | None
+
+
 class Written(BaseModel):
     """The outbox row of what a member wrote, or why nothing was written."""
 

@@ -3,6 +3,7 @@
 All raise Unavailable when the database is away or refuses, and ClaimLost where a claim's fence is checked.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts
 from shared.data.database import call
-from shared.data.rows import Passage, Said, Standing, TenantFacts
+from shared.data.rows import Passage, Replayed, Said, Standing, TenantFacts
 from shared.untrusted import Untrusted
 
 Outcome = Literal[
@@ -124,6 +125,22 @@ class OutboxClaim(BaseModel):
     channel_row: str = ""
 
 
+class FileClaim(BaseModel):
+    """The answer to a claim of a knowledge file; everything below `state` is there when it is "claimed".
+
+    `attempts` counts workers that did not come back, and this one; `bytes` are those that were announced.
+    """
+
+    state: Literal["claimed", "busy", "done", "absent"]
+    fence: int = 0
+    attempts: int = 0
+    name: str = ""
+    media_type: str = ""
+    bytes: int = 0
+    object_key: str = ""
+    budget: BudgetFacts | None = None
+
+
 class SweptTurn(BaseModel):
     """A conversation with an unanswered message."""
 
@@ -139,15 +156,25 @@ class SweptSend(BaseModel):
     conversation: str
 
 
+class SweptFile(BaseModel):
+    """A file that no worker has read."""
+
+    tenant: str
+    file: str
+
+
 class Swept(BaseModel):
     """What was left lying."""
 
     turns: list[SweptTurn]
     sends: list[SweptSend]
+    files: list[SweptFile]
 
 
 _passages = TypeAdapter(list[Passage])
 _counts = TypeAdapter(dict[str, int])
+_keys = TypeAdapter(list[str])
+_replayed = TypeAdapter(list[Replayed])
 
 
 def connect_channel(
@@ -252,10 +279,72 @@ def settle_outbox(
     call("settle_outbox", arguments, deadline)
 
 
-def search_knowledge(tenant: str, embedding: list[float], limit: int, deadline: Deadline) -> list[Passage]:
-    """The nearest passages of one tenant, nearest first."""
-    arguments = {"p_tenant": tenant, "p_embedding": embedding, "p_limit": limit}
+def search_knowledge(
+    tenant: str, embedding: list[float], question: str, limit: int, deadline: Deadline
+) -> list[Passage]:
+    """The passages of one tenant that fit a question by meaning or by words, the best first."""
+    arguments = {"p_tenant": tenant, "p_embedding": embedding, "p_question": question, "p_limit": limit}
     return _passages.validate_python(call("search_knowledge_for_turn", arguments, deadline))
+
+
+def claim_file(tenant: str, file: str, seconds: int, deadline: Deadline) -> FileClaim:
+    """Take a file to be read within `seconds`."""
+    arguments = {"p_tenant": tenant, "p_file": file, "p_seconds": seconds}
+    return FileClaim.model_validate(call("claim_file", arguments, deadline))
+
+
+def settle_file(
+    tenant: str,
+    file: str,
+    fence: int,
+    state: Literal["ready", "refused", "waiting"],
+    deadline: Deadline,
+    *,
+    reason: str | None = None,
+    sha256: str | None = None,
+    size: int | None = None,
+    withheld: int = 0,
+    chunks: Sequence[dict[str, Any]] = (),
+) -> list[str]:
+    """What became of a file: its passages ({body, embedding}), or why there are none; "waiting" gives it back.
+
+    The keys of objects that nothing names any more.
+    """
+    arguments = {
+        "p_tenant": tenant,
+        "p_file": file,
+        "p_fence": fence,
+        "p_state": state,
+        "p_reason": reason,
+        "p_sha256": sha256,
+        "p_bytes": size,
+        "p_withheld": withheld,
+        "p_chunks": list(chunks),
+    }
+    return _keys.validate_python(call("settle_file", arguments, deadline))
+
+
+def replay(
+    tenant: str,
+    what: Literal["turns", "sends"],
+    ids: list[str] | None,
+    begin: datetime | None,
+    end: datetime | None,
+    channel: str | None,
+    dry: bool,
+    deadline: Deadline,
+) -> list[Replayed]:
+    """Take back how turns or sends ended, so that they are done again; a `dry` run only says which."""
+    arguments = {
+        "p_tenant": tenant,
+        "p_what": what,
+        "p_ids": ids,
+        "p_from": begin and begin.isoformat(),
+        "p_to": end and end.isoformat(),
+        "p_channel": channel,
+        "p_dry": dry,
+    }
+    return _replayed.validate_python(call("replay", arguments, deadline))
 
 
 def sweep(seconds: int, deadline: Deadline) -> Swept:

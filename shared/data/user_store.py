@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
-from shared.data.rows import Passage, Said, Written
+from shared.data.rows import Offered, Passage, Replayed, Said, Written
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
@@ -26,6 +26,7 @@ CONNECT_SECONDS = 1.0
 LAST_SAID = 20
 
 _passages = TypeAdapter(list[Passage])
+_replayed = TypeAdapter(list[Replayed])
 
 
 class UserStore:
@@ -88,9 +89,38 @@ class UserStore:
         }
         self._run(self._client.rpc("name_template", arguments))
 
-    def search_knowledge(self, tenant: str, embedding: list[float], limit: int) -> list[Passage]:
-        """The nearest passages, nearest first."""
-        arguments: Any = {"p_tenant": tenant, "p_embedding": embedding, "p_limit": limit}
+    def offer_file(self, tenant: str, name: str, media_type: str, size: int) -> Offered:
+        """Announce a file that will be uploaded. Raises Problem 404 as `tenant` does."""
+        arguments: Any = {"p_tenant": tenant, "p_name": name, "p_media_type": media_type, "p_bytes": size}
+        return Offered.model_validate(self._run(self._client.rpc("offer_file", arguments)))
+
+    def finish_upload(self, tenant: str, file: str) -> str:
+        """Say that a file lies in the bucket; its state now. Raises Problem 404 as `tenant` does."""
+        return str(self._run(self._client.rpc("finish_upload", {"p_tenant": tenant, "p_file": file})))
+
+    def remove_file(self, tenant: str, file: str) -> str:
+        """Take a file and its passages away; the key of its object. Raises Problem 404 as `tenant` does."""
+        return str(self._run(self._client.rpc("remove_file", {"p_tenant": tenant, "p_file": file})))
+
+    def replay(self, tenant: str, what: Literal["turns", "sends"], ids: list[str], dry: bool) -> list[Replayed]:
+        """Have turns or sends done again by their ids; a `dry` run only says which.
+
+        Raises Problem 404 as `tenant` does.
+        """
+        arguments: Any = {
+            "p_tenant": tenant,
+            "p_what": what,
+            "p_ids": ids,
+            "p_from": None,
+            "p_to": None,
+            "p_channel": None,
+            "p_dry": dry,
+        }
+        return _replayed.validate_python(self._run(self._client.rpc("replay_mine", arguments)))
+
+    def search_knowledge(self, tenant: str, embedding: list[float], question: str, limit: int) -> list[Passage]:
+        """The passages that fit a question by meaning or by words, the best first."""
+        arguments: Any = {"p_tenant": tenant, "p_embedding": embedding, "p_question": question, "p_limit": limit}
         return _passages.validate_python(self._run(self._client.rpc("search_knowledge", arguments)))
 
     def replace_knowledge(

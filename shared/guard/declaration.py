@@ -47,8 +47,9 @@ class Guard:
     in one environment, which counts by itself, so that a provider is heard whatever store is away.
 
     `consumes` names what it may use up of "ai", "embedding", "file" and "send", and `rates` how often it may, as
-    (scope, calls, seconds) of one "tenant", "contact" or "member" each: an admission (shared/abuse/admission.py) takes
-    these, the budgets and the rate in one step, so a function that consumes asks the shared store only there.
+    (scope, calls, seconds) of one "tenant", "contact", "member" or "channel" each: an admission
+    (shared/abuse/admission.py) takes these, the budgets and the rate in one step, so a function that consumes asks the
+    shared store only there.
     """
 
     def __init__(

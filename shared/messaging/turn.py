@@ -160,7 +160,9 @@ def _answer(tenant_id: str, claim: TurnClaim, turn: Turn, request: Asking) -> An
             with grant:
                 said = answer(
                     turn,
-                    lambda vector, limit: store.search_knowledge(tenant_id, vector, limit, request.deadline),
+                    lambda vector, words, most: store.search_knowledge(
+                        tenant_id, vector, words, most, request.deadline
+                    ),
                     grant,
                     request.deadline,
                 )

@@ -1,4 +1,4 @@
-"""Waking the workers: which turn or send to look at, by ids, in the order of each conversation."""
+"""Waking the workers: which turn, send or file to look at, by ids, in the order of each conversation."""
 
 import logging
 from collections.abc import Iterable
@@ -25,6 +25,12 @@ def wake_sends(sends: Iterable[tuple[str, str, str]], cause: str, deadline: Dead
     """Wake the send worker for each (tenant, outbox, conversation), as above."""
     wakes = [Wake({"tenant": tenant, "outbox": outbox}, talk, cause) for tenant, outbox, talk in sends]
     return _wake("send", wakes, deadline)
+
+
+def wake_files(files: Iterable[tuple[str, str]], cause: str, deadline: Deadline) -> int:
+    """Wake the worker that reads for each (tenant, file), as above; a business's files one after the other."""
+    wakes = [Wake({"tenant": tenant, "file": file}, tenant, cause) for tenant, file in files]
+    return _wake("ingest", wakes, deadline)
 
 
 def _wake(queue: str, wakes: list[Wake], deadline: Deadline) -> int:

@@ -57,6 +57,10 @@ def _opening(side: Side) -> Arguments:
     }
 
 
+def _replayed(side: Side) -> Arguments:
+    return _tenant(side, p_what="turns", p_ids=[side.id(51)], p_from=None, p_to=None, p_channel=None, p_dry=False)
+
+
 # Called with the server's secret key.
 SERVER_CALLS: dict[str, Call] = {
     "admit_usage": Call(
@@ -165,7 +169,25 @@ SERVER_CALLS: dict[str, Call] = {
         "changes",
     ),
     "routes_of": Call(lambda s: {"p_items": Jsonb([_item(s)])}, "shows"),
-    "search_knowledge_for_turn": Call(lambda s: _tenant(s, p_embedding=EMBEDDING, p_limit=5), "shows"),
+    "search_knowledge_for_turn": Call(
+        lambda s: _tenant(s, p_embedding=EMBEDDING, p_question="passage", p_limit=5), "shows"
+    ),
+    "claim_file": Call(lambda s: _tenant(s, p_file=s.id(72), p_seconds=60), "changes"),
+    "settle_file": Call(
+        lambda s: _tenant(
+            s,
+            p_file=s.id(73),
+            p_fence=2,
+            p_state="ready",
+            p_reason=None,
+            p_sha256="0" * 64,
+            p_bytes=3,
+            p_withheld=1,
+            p_chunks=Jsonb([{"body": "a new passage", "embedding": EMBEDDING}]),
+        ),
+        "changes",
+    ),
+    "replay": Call(lambda s: _replayed(s), "changes"),
     "settle_outbox": Call(
         lambda s: _tenant(s, p_outbox=s.id(80), p_fence=2, p_result="sent", p_provider_id="w", p_error=None, p_delay=0),
         "changes",
@@ -211,6 +233,12 @@ MEMBER_CALLS: dict[str, Call] = {
         lambda s: _tenant(s, p_channel=s.id(20), p_name="seguimos", p_language="es_AR", p_body=s.text("template")),
         "changes",
     ),
+    "offer_file": Call(
+        lambda s: _tenant(s, p_name=s.text("a file.pdf"), p_media_type="application/pdf", p_bytes=9), "changes"
+    ),
+    "finish_upload": Call(lambda s: _tenant(s, p_file=s.id(74)), "changes"),
+    "remove_file": Call(lambda s: _tenant(s, p_file=s.id(71)), "changes"),
+    "replay_mine": Call(lambda s: _replayed(s), "changes"),
     "open_my_budget": Call(lambda s: _tenant(s, **_opening(s)), "answers"),
     "usage_by_day": Call(lambda s: _tenant(s, p_from="2000-01-01", p_to="2001-01-02"), "shows"),
     "write_as_person": Call(
@@ -228,7 +256,7 @@ MEMBER_CALLS: dict[str, Call] = {
         ),
         "changes",
     ),
-    "search_knowledge": Call(lambda s: _tenant(s, p_embedding=EMBEDDING, p_limit=5), "shows"),
+    "search_knowledge": Call(lambda s: _tenant(s, p_embedding=EMBEDDING, p_question="passage", p_limit=5), "shows"),
 }
 
 # Look across tenants by design and answer with ids only, or with what belongs to no tenant.

@@ -214,7 +214,7 @@ def relation_name(relation: Relation) -> sql.Composable:
 
 def insertion(table: Relation, row: Row, rest: str = "") -> Statement:
     """An insert of a JSON row: the columns that the row has, cast by the table's own types."""
-    names = sql.SQL(", ").join(map(sql.Identifier, row))
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in row if name in table.columns)
     return sql.SQL("insert into {0} ({1}) select {1} from jsonb_populate_record(null::{0}, %(row)s::jsonb) {2}").format(
         relation_name(table),
         names,

@@ -15,10 +15,12 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any (%s) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by 2, 3
 """
+# What the database makes itself (attgenerated) nobody can write.
 COLUMNS = """
 select a.attrelid::int, a.attname, format_type(a.atttypid, a.atttypmod)
 from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any (%s) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  and a.attgenerated = ''
 order by a.attrelid, a.attnum
 """
 FOREIGN_KEYS = """

@@ -105,7 +105,7 @@ def table_of_privileges(ground: Ground) -> str:
             for verb in ("select", "insert", "update"):
                 columns = getattr(grants, verb) if grants else []
                 if columns:
-                    everything = columns == list(relation.columns)
+                    everything = set(columns) >= relation.columns.keys()
                     verbs.append(verb if everything else f"{verb}({', '.join(columns)})")
             verbs += ["delete"] if grants and grants.delete else []
             if verbs:

@@ -13,6 +13,7 @@ SCOPES = {
     SWEEP: {
         "inbox": "outcome is null",
         "outbox": "state in ('pending', 'unconfirmed')",
+        "knowledge_files": "state = 'waiting'",
         "tenant_keys": "true",
         "usage_ledger": "true",
         "usage_holds": "expires_at < now()",

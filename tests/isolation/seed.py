@@ -169,20 +169,27 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
         },
     )
     yield from _messages(side, conversation)
-    for number, name in ((70, "menu"), (71, "prices")):
+    for number, state in ((70, "ready"), (71, "ready"), (72, "waiting"), (73, "waiting"), (74, "awaited")):
         yield (
             "knowledge_files",
             mine
             | {
                 "id": side.id(number),
-                "name": side.text(name),
+                "name": side.text(f"file {number}"),
                 "media_type": "text/plain",
                 "bytes": 10,
                 "sha256": side.letter * 64,
-                "object_key": f"{side.tenant}/{name}",
+                "object_key": f"{side.tenant}/{number}",
+                "state": state,
+                "reason": "too_long",
+                "withheld": 1,
+                "fence": 2,
+                "attempts": 1,
+                "claimed_until": LONG_AGO,
                 "created_at": NOW,
             },
         )
+    for number in (70, 71):
         yield (
             "knowledge_chunks",
             mine
@@ -215,7 +222,7 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
                 "occurred_at": received_at,
                 "received_at": received_at,
                 "turn_id": side.id(90),
-                "outcome": settled_at and "replied",
+                "outcome": settled_at and ("failed" if number == 1 else "replied"),
                 "settled_at": settled_at,
             },
         )

@@ -81,4 +81,5 @@ ROWS: dict[str, Row] = {
         control="shows",
         owners_only=True,
     ),
+    "app_replay": Unbuilt(),
 }

@@ -157,4 +157,5 @@ ROWS: dict[str, Target] = {
     "public_health": _public("public_health"),
     "public_security": _public("public_security"),
     "public_deletion": Target("public_deletion", "public", _deletion_page),
+    "app_replay": _console("app_replay"),
 }

@@ -89,7 +89,7 @@ def test_a_person_gets_the_meaning_and_none_of_the_words(world, code):
     assert ask().status_code == 200
     break_function(
         world,
-        "search_knowledge(p_tenant uuid, p_embedding extensions.vector, p_limit integer)",
+        "search_knowledge(p_tenant uuid, p_embedding extensions.vector, p_question text, p_limit integer)",
         "table (body text, source text, distance double precision)",
         code,
     )

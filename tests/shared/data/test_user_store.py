@@ -84,7 +84,7 @@ def test_two_interleaved_requests_never_share_an_identity(world, wire):
                 if caught.value.name != "row_not_found":
                     wrong.append(caught.value.name)
             together.wait(30)
-            if store.search_knowledge(other.tenant, SOMEWHERE, 1):
+            if store.search_knowledge(other.tenant, SOMEWHERE, "x", 1):
                 wrong.append("knowledge")
         return wrong
 
@@ -142,6 +142,6 @@ def test_a_value_that_is_no_json_is_refused_by_name_before_anything_is_sent(nowh
     store = UserStore("token", Deadline(5))
     for vector in ([float("nan")], [float("inf")]):
         with pytest.raises(Problem) as caught:
-            store.search_knowledge("1", vector, 1)
+            store.search_knowledge("1", vector, "x", 1)
         assert (caught.value.name, caught.value.status) == ("value_refused", 422)
     assert nowhere.requests == []
