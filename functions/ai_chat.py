@@ -46,7 +46,7 @@ def handler(request: Request) -> Response:
     store = UserStore(request.caller.token, request.deadline)
     facts = TenantFacts.model_validate(store.tenant(tenant))
     turn = Turn.of(tenant, facts, [], [Untrusted(question.text)])
-    if turn.verdict().verdict == "block":
+    if turn.verdict.verdict == "block":
         return Response(body={"answer": NEUTRAL[facts.language], "hand_off": False, "sources": []})
     said, left = answer_member(request, tenant, request.caller.user, store, turn)
     return Response(

@@ -52,7 +52,7 @@ def handler(request: Request) -> Response:
     # What the guard blocked once is no history for a model.
     history = [line for line in said[:earlier] if line.author != "contact" or judge([line.text]).verdict != "block"]
     turn = Turn.of(tenant, facts, history, [line.text for line in said[earlier:]])
-    if turn.verdict().verdict == "block":
+    if turn.verdict.verdict == "block":
         return Response(body={"draft": None, "sources": []})
     drafted, left = answer_member(request, tenant, request.caller.user, store, turn)
     return Response(

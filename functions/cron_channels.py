@@ -1,23 +1,57 @@
-"""A schedule calls every hour.
+"""A schedule calls every ten minutes.
 
-Each connected channel is asked whether its token is still good, and what it says is written down. The answer counts
-the channels that their owner has to connect again.
+Meta is asked about channels that were not looked at for a day: whether their token is still good, and whether it still
+tells us of them; a subscription that is gone is renewed. The answer counts what was found; the owner sees it too.
 """
 
-from shared.errors import NotBuilt
+import logging
+from collections import Counter
+
+from shared.data import credentials, store
+from shared.errors import Unavailable
 from shared.guard import Request, Response, cron, guard
+from shared.messaging.accounts import health_of
+
+log = logging.getLogger("portero")
 
 GUARD = guard(
     cron(),
     methods=("POST",),
     seconds=25.0,
-    secrets=("CRON_SECRET",),
-    writes=("channels",),
+    secrets=("CRON_SECRET", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN"),
+    writes=("channels", "audit_log"),
     store_down="refuse",
 )
+
+DAY = 86_400
+CHANNELS = 100
+# With less than this left no further channel is asked about.
+LEAST_SECONDS = 6.0
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Ask, write down."""
-    raise NotBuilt()
+    """Ask about those that wait longest, as far as the time goes."""
+    found: Counter[str] = Counter()
+    for due in store.channels_to_check(DAY, CHANNELS, request.deadline):
+        if request.deadline.remaining() < LEAST_SECONDS:
+            break
+        found[_check(due.tenant, due.channel, request)] += 1
+    if found["token_refused"] or found["unsubscribed"]:
+        log.error("channels to connect again", extra={"count": found["token_refused"] + found["unsubscribed"]})
+    return Response(body=dict(found))
+
+
+def _check(tenant: str, channel: str, request: Request) -> str:
+    """What was found, and written down; "unreachable" is not, so that it is asked again."""
+    facts = store.channel_facts(tenant, channel, request.deadline)
+    try:
+        token = None
+        if facts.credential is not None:
+            token = credentials.open_sealed(tenant, "access_token", facts.credential, request.deadline)
+        health = health_of(facts, token, request.deadline)
+    except Unavailable as problem:
+        log.warning("channel not checked", extra={"problem": problem.name})
+        return "unreachable"
+    store.note_channel(tenant, channel, health, request.deadline)
+    return health

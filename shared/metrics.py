@@ -76,6 +76,11 @@ def note_alert(policy: str, level: int) -> None:
     _count("budgets_spent" if level >= 100 else "budgets_near", 1)
 
 
+def note_guard(what: str) -> None:
+    """The guards of texts had something to say: "flagged" or "blocked" of what came, "refused" of an answer."""
+    _count(f"guard_{what}", 1)
+
+
 def note_drift(amount: int) -> None:
     """Store and ledger differ by so many units."""
     _count("budget_drift", amount)

@@ -8,7 +8,7 @@ from local.template import load_template
 
 LIST = PROJECT / "tests" / "output" / "not_built.txt"
 # You are here because a function was built: take its line out of the list, and lower this number with it.
-MAXIMUM = 10
+MAXIMUM = 9
 
 
 def listed() -> list[str]:

@@ -81,7 +81,9 @@ def _authorized(graph: Graph, endpoint: Endpoint) -> Callable[[Request], Awaitab
     async def respond(request: Request) -> Response:
         try:
             _check_access(graph, request)
-            return await endpoint(graph, request)
+            answer = await endpoint(graph, request)
+            answer.headers["facebook-api-version"] = graph.api_version or request.path_params.get("version", "")
+            return answer
         except Refusal as refusal:
             graph.refused += 1
             return _error_response(refusal.error, refusal.reason)

@@ -3,7 +3,7 @@
 GET  /_local/sent           accepted messages in order; `?to=` and `?after=N` (skip the first N) narrow them
 POST /_local/script         the next calls: {"times": 2, "error": 131056 | "stall_seconds": 1.5 | "drop": true}.
                             until changed: {"statuses": "off|reordered|repeated|failed|normal", "status_error": 131026},
-                            {"enforce_limits": false}
+                            {"enforce_limits": false}, {"api_version": "v25.0"}
 POST /_local/open_window    {"number", "contact"}: the contact has just written to the number
 POST /_local/media          a raw body with its Content-Type becomes a media object: {"id"}
 POST /_local/number         {"id", "waba_id", "display_number"}: one more business number, for the platform's tokens
@@ -80,7 +80,7 @@ def control_routes(graph: Graph) -> list[Route]:
 
 def _apply(graph: Graph, script: Json) -> None:
     """Raises ValueError for an unknown word, so that a mistyped script cannot pass a test."""
-    known = {"times", "error", "stall_seconds", "drop", "statuses", "status_error", "enforce_limits"}
+    known = {"times", "error", "stall_seconds", "drop", "statuses", "status_error", "enforce_limits", "api_version"}
     if unknown := set(script) - known:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; a script has {', '.join(sorted(known))}")
     for name in ("error", "status_error"):
@@ -90,6 +90,7 @@ def _apply(graph: Graph, script: Json) -> None:
         raise ValueError(f"statuses is one of {', '.join(STATUS_MODES)}")
     graph.statuses = script.get("statuses", graph.statuses)
     graph.status_error = script.get("status_error", graph.status_error)
+    graph.api_version = script.get("api_version", graph.api_version)
     if "enforce_limits" in script:
         graph.windows.limits = replace(graph.windows.limits, enforced=bool(script["enforce_limits"]))
     if {"error", "stall_seconds", "drop"} & set(script):
@@ -116,4 +117,4 @@ async def _reset(graph: Graph) -> None:
     graph.windows.limits = replace(graph.windows.limits, enforced=graph.enforces_limits)
     graph.subscribed.clear()
     graph.media.clear()
-    graph.statuses, graph.status_error, graph.refused = "normal", 131026, 0
+    graph.statuses, graph.status_error, graph.refused, graph.api_version = "normal", 131026, 0, ""

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from local.meta.errors import ERRORS, UNKNOWN_OBJECT
 from local.meta.rules import Refusal
 from local.meta.state import Graph
+from local.payloads import DEMO_APP_ID, Json
 
 MEDIA_LIMIT = 16 * 1024 * 1024  # bytes
 MEDIA_CONTENT_PATH = "/media-content"  # the real one is a short-lived address on another host
@@ -20,6 +21,8 @@ async def get_node(graph: Graph, request: Request) -> Response:
     node = request.path_params["node"]
     if node in graph.media:
         return _media_answer(graph, request, node)
+    if node in graph.accounts:
+        return JSONResponse({"id": node})
     if node not in graph.numbers:
         raise Refusal(UNKNOWN_OBJECT)
     number = graph.numbers[node]
@@ -93,10 +96,10 @@ async def delete_node(graph: Graph, request: Request) -> Response:
 
 async def get_subscribed_apps(graph: Graph, request: Request) -> Response:
     """GET /{waba-id}/subscribed_apps: which apps receive its webhooks. Raises Refusal."""
-    app = {
-        "whatsapp_business_api_data": {"id": "670843887433847", "link": "https://www.facebook.com/", "name": "Local"}
-    }
-    return JSONResponse({"data": [app] if _account(graph, request) in graph.subscribed else []})
+    account = _account(graph, request)
+    app: Json = {"id": DEMO_APP_ID, "link": "https://www.facebook.com/", "name": "Local"}
+    listed = app if account in graph.accounts else {"whatsapp_business_api_data": app}
+    return JSONResponse({"data": [listed] if account in graph.subscribed else []})
 
 
 async def subscribe(graph: Graph, request: Request) -> Response:

@@ -79,6 +79,7 @@ class Graph:
     subscribed: set[str] = field(default_factory=set)  # WABA ids
     media: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # id -> (mime type, content)
     refused: int = 0
+    api_version: str = ""  # what is answered in place of what was asked for, once that has ended
 
     def knows(self, token: str) -> bool:
         """Whether somebody holds this access token."""

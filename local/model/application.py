@@ -1,8 +1,8 @@
 """The simulator as an ASGI application: the part of the OpenAI API that an assistant calls, and a control plane.
 
 POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models; and under /_local/:
-POST /_local/script  {"mode": "answer|obey|leak|forward|stall|fail|garbage", "seconds": 2, "status": 500, "times": 3,
-                      "endpoint": "chat|embeddings"}; without `times` until changed, without `endpoint` both
+POST /_local/script  {"mode": "answer|search|stray|obey|leak|forward|stall|fail|garbage", "seconds": 2, "status": 500,
+                      "times": 3, "endpoint": "chat|embeddings"}; without `times` until changed, without `endpoint` both
 GET  /_local/calls   {"count", "calls"}: what was asked, in order (the last 1000)
 POST /_local/reset   forget the calls and answer as usual
 """
@@ -27,7 +27,7 @@ from local.model.forward import forward
 from local.model.refusal import Refusal
 from local.payloads import Json
 
-MODES = ("answer", "obey", "leak", "forward", "stall", "fail", "garbage")
+MODES = ("answer", "search", "stray", "obey", "leak", "forward", "stall", "fail", "garbage")
 KEPT_CALLS = 1000
 NOT_BUILT = ("stream", "response_format", "functions", "logprobs")  # asked for and not simulated: say so, never guess
 

@@ -13,6 +13,8 @@ from local.model.refusal import Refusal
 from local.payloads import Json
 
 HAND_OFF_TOOL = "hand_off"
+# What a scripted model calls: what it is offered, or what nobody has offered it.
+CALLS = {"search": "search_knowledge", "stray": "transfer_money"}
 TOKENS_PER_MESSAGE = 4  # role and separators
 
 
@@ -26,6 +28,9 @@ def complete(asked: Json, *, mode: str) -> Json:
     parameters = _hand_off_parameters(asked)
     if parameters is not None and messages[-1].get("role") != "tool" and asks_for_a_person(question):
         message["tool_calls"] = [_hand_off(parameters, question)]
+        said, finish_reason = question, "tool_calls"
+    elif mode in CALLS and (mode == "stray" or CALLS[mode] in _offered(asked)):
+        message["tool_calls"] = [_call(CALLS[mode], {"query": question})]
         said, finish_reason = question, "tool_calls"
     else:
         limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
@@ -60,19 +65,27 @@ def _hand_off_parameters(asked: Json) -> Json | None:
     """The parameters' schema of the hand-off tool, or None when it is not offered."""
     if asked.get("tool_choice") == "none":
         return None
+    return _offered(asked).get(HAND_OFF_TOOL)
+
+
+def _offered(asked: Json) -> dict[str, Json]:
+    """Parameters of the tools that may be called, by name."""
     functions = [tool.get("function") or {} for tool in asked.get("tools") or []]
-    offered = [function.get("parameters") or {} for function in functions if function.get("name") == HAND_OFF_TOOL]
-    return offered[0] if offered else None
+    return {str(function.get("name")): function.get("parameters") or {} for function in functions}
 
 
 def _hand_off(parameters: Json, question: str) -> Json:
     properties = parameters.get("properties") or {}
     arguments = {name: question for name, schema in properties.items() if schema.get("type") == "string"}
     arguments |= {name: schema["enum"][0] for name, schema in properties.items() if schema.get("enum")}
+    return _call(HAND_OFF_TOOL, arguments)
+
+
+def _call(name: str, arguments: Json) -> Json:
     return {
         "id": "call_" + secrets.token_hex(12),
         "type": "function",
-        "function": {"name": HAND_OFF_TOOL, "arguments": json.dumps(arguments, ensure_ascii=False)},
+        "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)},
     }
 
 

@@ -19,12 +19,13 @@ POINTS = {
     "shared.cloud.objects": {"put": "file", "form": "file"},
     "shared.messaging.sending": {"send_message": "send"},
 }
-# The setting with the address of each, read in its own module only.
+# The setting with the address of each, and the modules that read it: no others do.
+_META = ("shared.messaging.sending", "shared.messaging.accounts")
 ADDRESSES = {
-    "AI_BASE_URL": "shared.assistant.model",
-    "KNOWLEDGE_BUCKET": "shared.cloud.objects",
-    "META_GRAPH_URL": "shared.messaging.sending",
-    "INSTAGRAM_GRAPH_URL": "shared.messaging.sending",
+    "AI_BASE_URL": ("shared.assistant.model",),
+    "KNOWLEDGE_BUCKET": ("shared.cloud.objects",),
+    "META_GRAPH_URL": _META,
+    "INSTAGRAM_GRAPH_URL": _META,
 }
 ADMISSION = "shared.abuse.admission"
 RESOURCES = frozenset(resource for names in POINTS.values() for resource in names.values())
@@ -95,8 +96,10 @@ def check_rooms(facts: Facts, imports: Imports) -> Iterator[Finding]:
         yield from _check_admitted(file, tree, imports)
         for node in ast.walk(tree):
             match node:
-                case ast.Attribute(value=ast.Name(id="Setting"), attr=name) if ADDRESSES.get(name, module) != module:
-                    message = f"ask {ADDRESSES[name]}: only there is {name} read"
+                case ast.Attribute(value=ast.Name(id="Setting"), attr=name) if module not in ADDRESSES.get(
+                    name, (module,)
+                ):
+                    message = f"ask {ADDRESSES[name][0]}: only there is {name} read"
                     yield Finding(file, node.lineno, "consumption-bypass", message)
 
 

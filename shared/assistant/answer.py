@@ -7,11 +7,13 @@ the hold pays for.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from shared import metrics
 from shared.abuse.admission import Grant
 from shared.abuse.prices import TOKENS_OF_TOOLS, TOKENS_PER_MESSAGE, cost, tokens_at_most
 from shared.assistant import gate
-from shared.assistant.model import MAXIMUM_TOKENS, chat_breaker, complete, embed, embedding_breaker
+from shared.assistant.model import MAXIMUM_QUERY, MAXIMUM_TOKENS, chat_breaker, complete, embed, embedding_breaker
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
 from shared.data.rows import Passage, Said, TenantFacts
@@ -69,9 +71,15 @@ class Turn:
         """What the knowledge is searched for."""
         return for_search(Untrusted.joined(self.texts).cut(MAXIMUM_QUESTION))
 
+    @cached_property
     def verdict(self) -> Verdict:
         """What the input guard says of the customer's words."""
         return gate.judge(self.texts)
+
+    @property
+    def may_search(self) -> bool:
+        """Whether the model may ask for more passages: not for words that the guard is in doubt of."""
+        return self.verdict.verdict == "allow"
 
     def meters(self) -> Mapping[str, tuple[int, int]]:
         """The least and the most that answering it can use. Raises Problem for a model without a price."""
@@ -80,13 +88,18 @@ class Turn:
         known = build_prompt(self.tenant, [], self.history, self.texts, self.canary)
         found = PASSAGES * (MAXIMUM_CHARACTERS * BYTES_PER_CHARACTER + TOKENS_PER_MESSAGE)
         prompt = tokens_at_most([message["content"] for message in known]) + found + TOKENS_OF_TOOLS
+        # A second search and a second answer, where the model asks for them and there is enough left.
+        query = MAXIMUM_QUERY * BYTES_PER_CHARACTER
+        longest, searches = 2 * (prompt + MAXIMUM_TOKENS) + found, question + query
         return {
             "ai_microdollars": (
                 searched + cost(model, prompt, MINIMUM_TOKENS),
-                searched + cost(model, prompt, MAXIMUM_TOKENS),
+                cost(read(Setting.EMBEDDING_MODEL), searches)
+                + cost(model, prompt, MAXIMUM_TOKENS)
+                + cost(model, prompt + found, MAXIMUM_TOKENS),
             ),
-            "ai_tokens": (prompt + MINIMUM_TOKENS, prompt + MAXIMUM_TOKENS),
-            "embedding_tokens": (question, question),
+            "ai_tokens": (prompt + MINIMUM_TOKENS, longest),
+            "embedding_tokens": (question, searches),
         }
 
     @staticmethod
@@ -98,25 +111,41 @@ class Turn:
 def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answer:
     """Answer, within the grant. `search` finds passages of this tenant only.
 
-    A passage with orders to the assistant is left out; an answer that breaks a rule of the output guard is a hand-off.
+    The model may have searched once more, in words of its own. A passage with orders to the assistant is left out; an
+    answer that breaks a rule of the output guard is a hand-off.
     Raises ModelFailed or Unavailable.
     """
-    [vector] = embed([turn.question], grant, deadline)
+    safe = _passages(turn.question, search, grant, deadline)
+    prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
+    said = complete(prompt, grant, deadline, may_search=turn.may_search)
+    if said.search is not None:
+        known = {passage.body for passage in safe}
+        more = _passages(said.search, search, grant, deadline)
+        safe += [passage for passage in more if passage.body not in known]
+        prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
+        said = complete(prompt, grant, deadline)
+    if said.hand_off:
+        return Answer("", [], hand_off=True)
+    broken = _broken_rules(turn, safe, said.text)
+    if broken:
+        log.warning("answer refused", extra={"rules": broken})
+        metrics.note_guard("refused")
+        return Answer("", [], hand_off=True)
+    sources = list(dict.fromkeys(passage.source for passage in safe))
+    return Answer(said.text, sources, hand_off=False)
+
+
+def _passages(question: str, search: Search, grant: Grant, deadline: Deadline) -> list[Passage]:
+    """What fits a question, cut to size, without what holds orders to the assistant."""
+    [vector] = embed([question], grant, deadline)
     passages = [
         Passage(body=passage.body[:MAXIMUM_CHARACTERS], source=passage.source, distance=passage.distance)
-        for passage in search(vector, turn.question, PASSAGES)
+        for passage in search(vector, question, PASSAGES)
     ]
     safe = [passage for passage in passages if gate.is_safe(passage.body)]
     if len(safe) < len(passages):
         log.warning("passages left out", extra={"count": len(passages) - len(safe)})
-    prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
-    said = complete(prompt, grant, deadline)
-    broken = _broken_rules(turn, safe, said.text)
-    if broken:
-        log.warning("answer refused", extra={"rules": broken})
-        return Answer("", [], hand_off=True)
-    sources = list(dict.fromkeys(passage.source for passage in safe))
-    return Answer(said.text, sources, said.hand_off)
+    return safe
 
 
 def _broken_rules(turn: Turn, passages: Sequence[Passage], text: str) -> tuple[str, ...]:

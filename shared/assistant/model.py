@@ -4,6 +4,8 @@ One attempt, bounded by the caller's deadline; a retry would be another charge, 
 Nothing is asked without a grant that pays for the dearest answer it can bring, and the grant hears what came of it.
 """
 
+import json
+import logging
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -21,10 +23,13 @@ from shared.data.storable import repaired
 from shared.errors import Unavailable
 from shared.settings import Secret, Setting, read
 
+log = logging.getLogger("portero")
+
 DIMENSIONS = 512
 MAXIMUM_SECONDS = 20.0
 MAXIMUM_TOKENS = 400
 EMBEDDINGS_PER_CALL = 64
+MAXIMUM_QUERY = 200  # characters
 # A call that takes longer than this counts as slow to the breaker.
 SLOW_SECONDS = 10.0
 
@@ -39,12 +44,14 @@ class ModelFailed(Unavailable):
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """`text` to say, or `hand_off` when the model asks for a person."""
+    """`text` to say, or `hand_off` when the model asks for a person, or what it wants to `search` for."""
 
     text: str
     hand_off: bool
+    search: str | None = None
 
 
+# What the model may call, bound to the business and the contact of the turn: neither takes an id.
 _HAND_OFF = {
     "type": "function",
     "function": {
@@ -52,6 +59,19 @@ _HAND_OFF = {
         "description": "Hand this conversation to a person of the business, when the customer asks for one or the "
         "business's knowledge does not answer.",
         "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+    },
+}
+_SEARCH = {
+    "type": "function",
+    "function": {
+        "name": "search_knowledge",
+        "description": "Search the business's knowledge once more, in other words, when the passages do not answer.",
+        "parameters": {
+            "type": "object",
+            "properties": {"query": {"type": "string", "maxLength": MAXIMUM_QUERY}},
+            "required": ["query"],
+            "additionalProperties": False,
+        },
     },
 }
 
@@ -66,8 +86,13 @@ def chat_breaker() -> str:
     return f"chat:{read(Setting.AI_MODEL)}"
 
 
-def complete(messages: list[dict[str, str]], grant: Grant, deadline: Deadline) -> ModelAnswer:
-    """The model's answer to a prompt, no longer than the grant pays for. Raises ModelFailed."""
+def complete(
+    messages: list[dict[str, str]], grant: Grant, deadline: Deadline, *, may_search: bool = False
+) -> ModelAnswer:
+    """The model's answer to a prompt, no longer than the grant pays for. Raises ModelFailed.
+
+    A call of anything but what it may call is no answer: a person takes over.
+    """
     model = read(Setting.AI_MODEL)
     prompt = tokens_at_most([message["content"] for message in messages]) + TOKENS_OF_TOOLS
     paid = answer_tokens_for(model, grant.left("ai_microdollars"), prompt)
@@ -79,7 +104,7 @@ def complete(messages: list[dict[str, str]], grant: Grant, deadline: Deadline) -
         "messages": messages,
         "max_tokens": longest,
         "temperature": 0.2,
-        "tools": [_HAND_OFF],
+        "tools": [_HAND_OFF, _SEARCH] if may_search else [_HAND_OFF],
     }
     grant.dispatch("ai_microdollars", "ai_tokens")
     answer = _post("/chat/completions", body, chat_breaker(), ("ai_microdollars", "ai_tokens"), grant, deadline)
@@ -93,11 +118,27 @@ def complete(messages: list[dict[str, str]], grant: Grant, deadline: Deadline) -
         text: str = repaired(str(message.get("content") or "").strip())
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ModelFailed("model_answer_malformed") from None
-    if any(call.get("function", {}).get("name") == "hand_off" for call in calls):
-        return ModelAnswer("", hand_off=True)
+    if calls:
+        search = _sought(calls) if may_search else None
+        return ModelAnswer("", hand_off=search is None, search=search)
     if not text:
         raise ModelFailed("model_answer_empty")
     return ModelAnswer(text, hand_off=False)
+
+
+def _sought(calls: Any) -> str | None:
+    """What the model wants to search for, if that is all it calls and called rightly; None for a hand-off."""
+    try:
+        [function] = [call["function"] for call in calls]
+        given = json.loads(function["arguments"])
+        if function["name"] == "search_knowledge" and given.keys() == {"query"} and isinstance(given["query"], str):
+            return repaired(given["query"].strip()[:MAXIMUM_QUERY]) or None
+        name = function["name"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        name = ""
+    if name != "hand_off":
+        log.warning("tool call refused", extra={"count": len(calls)})
+    return None
 
 
 def embed(texts: list[str], grant: Grant, deadline: Deadline) -> list[list[float]]:

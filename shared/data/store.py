@@ -141,6 +141,22 @@ class FileClaim(BaseModel):
     budget: BudgetFacts | None = None
 
 
+class DueChannel(BaseModel):
+    """A channel that nobody has asked about for long."""
+
+    tenant: str
+    channel: str
+
+
+class ChannelFacts(BaseModel):
+    """A channel as its provider knows it; `credential` is None where the platform's own token serves."""
+
+    kind: Literal["whatsapp", "instagram", "messenger"]
+    external_id: str
+    account_id: str | None
+    credential: SealedCredential | None
+
+
 class SweptTurn(BaseModel):
     """A conversation with an unanswered message."""
 
@@ -173,6 +189,7 @@ class Swept(BaseModel):
 
 _passages = TypeAdapter(list[Passage])
 _counts = TypeAdapter(dict[str, int])
+_due = TypeAdapter(list[DueChannel])
 _keys = TypeAdapter(list[str])
 _replayed = TypeAdapter(list[Replayed])
 
@@ -345,6 +362,21 @@ def replay(
         "p_dry": dry,
     }
     return _replayed.validate_python(call("replay", arguments, deadline))
+
+
+def channels_to_check(seconds: int, limit: int, deadline: Deadline) -> list[DueChannel]:
+    """Channels of all tenants that were not checked for `seconds`, those that wait longest first."""
+    return _due.validate_python(call("channels_to_check", {"p_seconds": seconds, "p_limit": limit}, deadline))
+
+
+def channel_facts(tenant: str, channel: str, deadline: Deadline) -> ChannelFacts:
+    """What is needed to ask its provider about a channel."""
+    return ChannelFacts.model_validate(call("channel_facts", {"p_tenant": tenant, "p_channel": channel}, deadline))
+
+
+def note_channel(tenant: str, channel: str, health: str, deadline: Deadline) -> None:
+    """Write down how a channel was found."""
+    call("note_channel", {"p_tenant": tenant, "p_channel": channel, "p_health": health}, deadline)
 
 
 def sweep(seconds: int, deadline: Deadline) -> Swept:

@@ -65,10 +65,10 @@ class UserStore:
             raise row_not_found()
 
     def channels(self, tenant: str) -> list[dict[str, Any]]:
-        """The numbers and pages of a business: {id, kind, external_id, display_name, template_name, ...}."""
+        """The numbers and pages of a business: {id, kind, external_id, display_name, health, ...}."""
         rows: list[dict[str, Any]] = self._run(
             self._client.from_("channels")
-            .select("id,kind,external_id,display_name,template_name,template_language,template_body")
+            .select("id,kind,external_id,display_name,health,checked_at,template_name,template_language,template_body")
             .eq("tenant_id", tenant)
             .order("created_at")
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from shared import clock
+from shared import clock, metrics
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.allowance import Asking
 from shared.abuse.retries import RetryBudget, pause
@@ -93,7 +93,9 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     if not readable:
         return _hand_off(claim)
     turn = Turn.of(tenant_id, claim.tenant, claim.history, readable)
-    verdict = turn.verdict()
+    verdict = turn.verdict
+    if verdict.verdict == "flag":
+        metrics.note_guard("flagged")
     if verdict.verdict == "block":
         return _block(tenant_id, claim, verdict, request)
     try:
@@ -131,6 +133,7 @@ def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) 
     """Nothing of it reaches the model. Who wrote it themselves and beyond doubt gets a strike for it."""
     assert claim.tenant is not None
     log.warning("turn blocked", extra={"rules": verdict.rules})
+    metrics.note_guard("blocked")
     own = [message for message in claim.messages if message.kind in READABLE and not message.is_forwarded]
     if own and judge([message.text for message in own]).score >= STRIKE:
         standing = store.strike_contact(tenant_id, own[-1].inbox_id, "input_guard", request.deadline)

@@ -208,3 +208,44 @@ def test_what_a_model_leaks_becomes_the_shops_sentence_and_a_person(world):
     world.receive(whatsapp_message(text("¿hacen envíos?")))
     world.settle()
     assert outcomes(world) == [("¿hacen envíos?", "replied")]
+
+
+def asked_of_the_model(world: World) -> list[dict[str, object]]:
+    calls = world.client.get(f"{world.plan.url('model')}/_local/calls").json()["calls"]
+    return [call["request"] for call in calls if call["endpoint"] == "chat"]
+
+
+def offered(request: dict[str, object]) -> list[str]:
+    return [tool["function"]["name"] for tool in request["tools"]]
+
+
+def test_the_model_may_search_once_more_and_is_paid_for_both(world):
+    world.script("model", mode="search", endpoint="chat", times=1)
+    world.receive(whatsapp_message(text("¿a qué hora abren los sábados?")))
+    world.settle()
+    assert "sábados de 10 a 14" in replies(world)[0]
+    first, second = asked_of_the_model(world)
+    assert (offered(first), offered(second)) == (["hand_off", "search_knowledge"], ["hand_off"])
+    held = world.rows("select count(*) from usage_holds")
+    assert held == [{"count": 0}]
+
+
+def test_a_call_that_nobody_offered_is_answered_by_the_shops_sentence_and_a_person(world):
+    world.script("model", mode="stray", endpoint="chat", times=5)
+    world.receive(whatsapp_message(text("¿a qué hora abren los sábados?")))
+    world.settle()
+    assert outcomes(world) == [("¿a qué hora abren los sábados?", "handed_to_person")]
+    [row] = world.rows("select hand_off_sentence from tenants where id = %s", world.owner.tenant)
+    assert replies(world) == [row["hand_off_sentence"]]
+
+
+def test_words_that_the_guard_is_in_doubt_of_get_an_answer_and_no_search(world, capsys):
+    world.receive(whatsapp_message(text("quiero ver todas las instrucciones del torneo")))
+    world.settle()
+    [asked] = asked_of_the_model(world)
+    assert offered(asked) == ["hand_off"]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"guard_flagged": 1' in line]
+    assert [(line["function"], line["outcome"]) for line in lines] == [("queue_reply", "replied")]
+    world.receive(whatsapp_message(text("¿a qué hora abren los sábados?")))
+    world.settle()
+    assert offered(asked_of_the_model(world)[-1]) == ["hand_off", "search_knowledge"]

@@ -172,6 +172,9 @@ SERVER_CALLS: dict[str, Call] = {
     "search_knowledge_for_turn": Call(
         lambda s: _tenant(s, p_embedding=EMBEDDING, p_question="passage", p_limit=5), "shows"
     ),
+    "channels_to_check": Call(lambda s: {"p_seconds": 60, "p_limit": 10}, "shows"),
+    "channel_facts": Call(lambda s: _tenant(s, p_channel=s.id(20)), "shows"),
+    "note_channel": Call(lambda s: _tenant(s, p_channel=s.id(20), p_health="good"), "changes"),
     "claim_file": Call(lambda s: _tenant(s, p_file=s.id(72), p_seconds=60), "changes"),
     "settle_file": Call(
         lambda s: _tenant(
@@ -261,6 +264,7 @@ MEMBER_CALLS: dict[str, Call] = {
 
 # Look across tenants by design and answer with ids only, or with what belongs to no tenant.
 ACROSS_TENANTS = {
+    "channels_to_check",
     "close_unconfirmed",
     "deletion_status",
     "expire_usage_holds",

@@ -13,6 +13,7 @@ SCOPES = {
     SWEEP: {
         "inbox": "outcome is null",
         "outbox": "state in ('pending', 'unconfirmed')",
+        "channels": "true",
         "knowledge_files": "state = 'waiting'",
         "tenant_keys": "true",
         "usage_ledger": "true",

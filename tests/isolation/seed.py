@@ -131,6 +131,8 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
             "template_name": "seguimos",
             "template_language": "es_AR",
             "template_body": side.text("template"),
+            "health": "unsubscribed",
+            "checked_at": LONG_AGO,
             "created_at": NOW,
         },
     )

@@ -66,7 +66,6 @@ def test_what_no_database_holds_is_replaced_in_what_the_model_writes(answering):
         ((200, {"choices": []}), "model_answer_malformed"),
         ((200, {"choices": [{"message": "text"}]}), "model_answer_malformed"),
         ((200, said(content="")), "model_answer_empty"),
-        ((200, said(content=None, tool_calls=[{"function": {"name": "transfer_money"}}])), "model_answer_empty"),
         (httpx.ConnectError("away"), "model_ConnectError"),
         (httpx.ReadTimeout("slow"), "model_ReadTimeout"),
     ],
@@ -123,3 +122,38 @@ def test_a_model_that_hangs_is_given_up_at_the_deadline(world):
             complete(QUESTION, grant(), Deadline(0.3))
     assert caught.value.name == "model_ReadTimeout"
     assert time.monotonic() - began < 5
+
+
+def called(name: str, arguments: object) -> dict[str, object]:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return said(content=None, tool_calls=[{"function": {"name": name, "arguments": text}}])
+
+
+def test_a_search_is_understood_where_it_is_offered_and_nowhere_else(answering):
+    answering((200, called("search_knowledge", {"query": " envíos "})))
+    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", False, "envíos")
+    assert complete(QUESTION, grant(), Deadline(1)) == ModelAnswer("", hand_off=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("transfer_money", {"query": "x"}),
+        ("search_knowledge", {"query": "x", "tenant": "another"}),
+        ("search_knowledge", {"query": ["x"]}),
+        ("search_knowledge", {"query": "  "}),
+        ("search_knowledge", {}),
+        ("search_knowledge", "no JSON"),
+        ("search_knowledge", "[]"),
+        ("", {}),
+    ],
+)
+def test_a_call_outside_the_contract_is_a_hand_off(answering, name, arguments):
+    answering((200, called(name, arguments)))
+    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", hand_off=True)
+
+
+def test_two_searches_at_once_are_outside_it_too(answering):
+    [one] = called("search_knowledge", {"query": "x"})["choices"][0]["message"]["tool_calls"]
+    answering((200, said(content="", tool_calls=[one, one])))
+    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", hand_off=True)

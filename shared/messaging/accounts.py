@@ -1,0 +1,87 @@
+"""Asking Meta whether a number or a page still works: its access token, its subscription, the version of the API.
+
+A subscription ends in silence (Messenger and Instagram drop an app whose webhook failed for an hour), and is renewed
+here. Specification: Graph API, `subscribed_apps` of a WhatsApp Business Account, a page, an Instagram account.
+"""
+
+import logging
+from functools import cache
+from typing import Any, Literal
+
+import httpx
+
+from shared.clock import Deadline
+from shared.cloud.parameters import current
+from shared.data.encryption import Sensitive
+from shared.data.store import ChannelFacts
+from shared.errors import Unavailable
+from shared.settings import Secret, Setting, read, read_optional
+
+log = logging.getLogger("portero")
+
+Health = Literal["good", "token_refused", "unsubscribed"]
+MAXIMUM_SECONDS = 5.0
+# What a page or an Instagram account tells us of; a WhatsApp account takes that from the app.
+FIELDS = "messages,messaging_postbacks,message_deliveries,message_reads,message_echoes"
+
+
+def health_of(channel: ChannelFacts, token: Sensitive | None, deadline: Deadline) -> Health:
+    """How a channel is found, after its subscription was renewed if it had to be.
+
+    `token` is its own access token, None where the platform's serves. Raises Unavailable (`provider_unreachable`) when
+    Meta does not say.
+    """
+    found = _ask("GET", channel, channel.external_id, token, deadline, fields="id")
+    _compare_version(channel, found)
+    if not found.is_success:
+        return "token_refused"
+    account = channel.account_id if channel.kind == "whatsapp" and channel.account_id else channel.external_id
+    apps = _ask("GET", channel, f"{account}/subscribed_apps", token, deadline)
+    if apps.is_success and _is_subscribed(apps):
+        return "good"
+    log.error("channel was not subscribed", extra={"channel_kind": channel.kind})
+    fields = {} if channel.kind == "whatsapp" else {"subscribed_fields": FIELDS}
+    renewed = _ask("POST", channel, f"{account}/subscribed_apps", token, deadline, **fields)
+    return "good" if renewed.is_success else "unsubscribed"
+
+
+def _is_subscribed(answer: httpx.Response) -> bool:
+    """Whether our app is in the list; any app, where our own id is not told."""
+    listed: list[dict[str, Any]] = answer.json().get("data") or []
+    ids = {str((app.get("whatsapp_business_api_data") or app).get("id", "")) for app in listed}
+    own = read_optional(Setting.META_APP_ID)
+    return own in ids if own else bool(ids)
+
+
+def _compare_version(channel: ChannelFacts, answer: httpx.Response) -> None:
+    """Meta answers in another version when the one that is asked for has ended: time to change the setting."""
+    answered = answer.headers.get("facebook-api-version", "")
+    if answered and answered != _base(channel).rpartition("/")[2]:
+        log.error("graph api version has ended", extra={"answered": answered})
+
+
+def _ask(
+    method: str, channel: ChannelFacts, path: str, token: Sensitive | None, deadline: Deadline, **query: str
+) -> httpx.Response:
+    try:
+        response = _connections().request(
+            method,
+            f"{_base(channel)}/{path}",
+            params=query,
+            headers={"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"},
+            timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
+        )
+    except httpx.HTTPError:
+        raise Unavailable("provider_unreachable") from None
+    if response.status_code == 429 or response.status_code >= 500:
+        raise Unavailable("provider_unreachable")
+    return response
+
+
+def _base(channel: ChannelFacts) -> str:
+    return read(Setting.INSTAGRAM_GRAPH_URL if channel.kind == "instagram" else Setting.META_GRAPH_URL)
+
+
+@cache
+def _connections() -> httpx.Client:
+    return httpx.Client()
