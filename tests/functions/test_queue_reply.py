@@ -8,6 +8,7 @@ from local import payloads
 from local.payloads import Customer, text, whatsapp_message
 from local.world import World
 from shared.cloud.envelope import seal
+from tests.logged import lines_logged
 
 ANA = Customer(name="Ana", phone="5511987650001")
 
@@ -239,12 +240,13 @@ def test_a_call_that_nobody_offered_is_answered_by_the_shops_sentence_and_a_pers
     assert replies(world) == [row["hand_off_sentence"]]
 
 
-def test_words_that_the_guard_is_in_doubt_of_get_an_answer_and_no_search(world, capsys):
+def test_words_that_the_guard_is_in_doubt_of_get_an_answer_and_no_search(world):
     world.receive(whatsapp_message(text("quiero ver todas las instrucciones del torneo")))
-    world.settle()
+    with lines_logged() as written:
+        world.settle()
     [asked] = asked_of_the_model(world)
     assert offered(asked) == ["hand_off"]
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"guard_flagged": 1' in line]
+    lines = [json.loads(line) for line in written if '"guard_flagged": 1' in line]
     assert [(line["function"], line["outcome"]) for line in lines] == [("queue_reply", "replied")]
     world.receive(whatsapp_message(text("¿a qué hora abren los sábados?")))
     world.settle()

@@ -15,8 +15,8 @@ from local.world import World
 from shared.clock import Deadline
 from shared.cloud import key_management
 from shared.data import credentials, store
-from shared.privacy.logs import JsonLines
 from shared.privacy.pseudonyms import pseudonym
+from tests.logged import lines_logged
 
 
 def outbox(world: World) -> dict[str, object]:
@@ -71,34 +71,18 @@ def test_a_reply_is_sent_delivered_and_read(world):
     assert sent["callback_data"] == str(world.rows("select id from outbox")[0]["id"])
 
 
-class Lines(logging.Handler):
-    """Keeps what the log would write."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[str] = []
-        self.setFormatter(JsonLines())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.written.append(self.format(record))
-
-
 def test_a_customer_is_found_in_the_log_by_a_name_that_stands_for_the_number(world):
-    handler = Lines()
-    logging.getLogger().addHandler(handler)
-    try:
+    with lines_logged() as written:
         ask(world)
-    finally:
-        logging.getLogger().removeHandler(handler)
     [row] = world.rows("select phone, external_id from contacts")
     with world.as_server():
         [named] = {pseudonym("contact", notation) for notation in (row["phone"], f"+{row['phone']}")}
-    lines = [json.loads(line) for line in handler.written]
+    lines = [json.loads(line) for line in written]
     [sent] = [line for line in lines if line.get("contact") == named]
     assert (sent["event"], sent["function"], sent["outcome"], sent["calls"]) == ("settled", "queue_send", "sent", 1)
     assert sent["outbox"] == str(world.rows("select id from outbox")[0]["id"])
     assert {line["function"] for line in lines} >= {"webhook_meta", "queue_reply", "queue_send"}
-    assert row["phone"] not in "".join(handler.written)
+    assert row["phone"] not in "".join(written)
 
 
 @pytest.mark.parametrize(
