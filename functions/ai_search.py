@@ -38,7 +38,7 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tenant: UUID
-    text: str = Field(min_length=1, max_length=500)
+    text: str = Field(min_length=1, max_length=2000)
 
 
 @GUARD

@@ -29,6 +29,7 @@ NOT_PERSONAL = {
     ("channels", "external_id"): "the number of the business",
     ("channels", "display_name"): "the name of the business",
     ("channels", "template_body"): "what the business says to everybody",
+    ("channels", "template_name"): "the name of a template",
     ("deletion_requests", "code"): "made by us, tells nothing",
     ("inbox", "kind"): "message, status or account",
     ("knowledge_files", "name"): "the name of a file",

@@ -19,7 +19,7 @@ _RUNS = frozenset({"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/Ren
 _PAINTS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"sh", b"Do", b"EI"})
 
 
-def text_of(data: bytes) -> str:
+def read_pdf(data: bytes) -> str:
     """The words of all pages, a paragraph a page at least.
 
     Raises RefusedFileError; for what pypdf cannot read, whatever pypdf raises.

@@ -16,6 +16,8 @@ from shared.safety.canonical import hidden_text, visible
 
 MAXIMUM_CHARACTERS = 400_000
 MAXIMUM_MEMORY = 1024 * 1024 * 1024
+# Where the child answers: its standard output.
+ANSWER = 1
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -58,13 +60,13 @@ def text_of(kind: str, data: bytes) -> str:
 
 def _parsed(kind: str, data: bytes) -> str:
     if kind == "pdf":
-        from shared.knowledge import pdf
+        from shared.knowledge.pdf import read_pdf
 
-        return pdf.text_of(data)
+        return read_pdf(data)
     if kind == "docx":
-        from shared.knowledge import word
+        from shared.knowledge.word import read_docx
 
-        return word.text_of(data)
+        return read_docx(data)
     return {"html": plain.page, "csv": plain.table}.get(kind, plain.decoded)(data)
 
 
@@ -80,7 +82,8 @@ def main() -> None:
         answer = {"refused": refused.reason}
     except Exception:  # a parser met what it does not know, in a way of its own
         answer = {"refused": "unreadable"}
-    sys.stdout.write(json.dumps(answer))
+    with open(ANSWER, "wb") as written:
+        written.write(json.dumps(answer).encode())
 
 
 if __name__ == "__main__":

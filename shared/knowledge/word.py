@@ -20,7 +20,7 @@ _WHITE = RGBColor(0xFF, 0xFF, 0xFF)
 _BODY = "word/document.xml"
 
 
-def text_of(data: bytes) -> str:
+def read_docx(data: bytes) -> str:
     """Paragraphs, headings and tables in their order. Raises RefusedFileError."""
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise RefusedFileError("encrypted")  # how Office wraps what has a password, and the format before 2007

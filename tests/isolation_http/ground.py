@@ -202,20 +202,17 @@ class Ground:
             forbidden = [row for row in difference if table.tenant is None or VICTIM_ID.search(row)]
             if actor is not None and forbidden:
                 self.find(actor, place, f"changed rows in {table.name} that name the victim: {forbidden[0][:400]}")
-            self._refill(table.name)
+            self._refill(table)
         return bool(changed)
 
-    def _refill(self, table: str) -> None:
+    def _refill(self, table: Relation) -> None:
         # Without triggers and references: a superuser puts back exactly what was there.
         with self.connection.transaction():
             self.connection.execute("set local session_replication_role = replica")
-            self.connection.execute(sql.SQL("delete from public.{}").format(sql.Identifier(table)))
-            self.connection.execute(
-                sql.SQL("insert into public.{0} select * from jsonb_populate_recordset(null::public.{0}, %s)").format(
-                    sql.Identifier(table)
-                ),
-                [f"[{','.join(self.seeded[table])}]"],
-            )
+            name, columns = sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
+            self.connection.execute(sql.SQL("delete from public.{}").format(name))
+            rows = "insert into public.{0} ({1}) select {1} from jsonb_populate_recordset(null::public.{0}, %s)"
+            self.connection.execute(sql.SQL(rows).format(name, columns), [f"[{','.join(self.seeded[table.name])}]"])
 
     def medians(self) -> str:
         """How long foreign and absent values took, for people to look at; nothing depends on it."""

@@ -35,7 +35,11 @@ ROWS: dict[str, Row] = {
         ids=("tenant",),
         control="shows",
     ),
-    "ai_search": Unbuilt(),
+    "ai_search": Built(
+        lambda side: {"tenant": str(side.tenant), "text": "¿qué hay en el menú?"},
+        ids=("tenant",),
+        control="shows",
+    ),
     "ai_suggest": Built(
         lambda side: {"tenant": str(side.tenant), "conversation": str(side.id(40))},
         ids=("tenant", "conversation"),
@@ -71,8 +75,8 @@ ROWS: dict[str, Row] = {
     ),
     "app_settings": Unbuilt(),
     "app_upload": Built(
-        lambda side: {"tenant": str(side.tenant), "name": "menu.md", "text": "Hay sopa."},
-        ids=("tenant",),
+        lambda side: {"tenant": str(side.tenant), "file": str(side.id(74))},
+        ids=("tenant", "file"),
         control="changes",
     ),
     "app_usage": Built(
@@ -81,5 +85,9 @@ ROWS: dict[str, Row] = {
         control="shows",
         owners_only=True,
     ),
-    "app_replay": Unbuilt(),
+    "app_replay": Built(
+        lambda side: {"tenant": str(side.tenant), "what": "turns", "ids": [str(side.id(51))], "dry": False},
+        ids=("tenant", "ids"),
+        control="changes",
+    ),
 }

@@ -143,7 +143,7 @@ ROWS: dict[str, Target] = {
     "cron_evidence": _cron("cron_evidence"),
     "ai_chat": OwnersConsole("ai_chat", {"text": "¿a qué hora abren?"}),
     "ai_suggest": OwnersConsole("ai_suggest", {"conversation": ""}),
-    "ai_search": _console("ai_search"),
+    "ai_search": OwnersConsole("ai_search", {"text": "¿a qué hora abren?"}),
     "app_channels": OwnersConsole("app_channels", {}),
     "app_send": OwnersConsole("app_send", {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."}),
     "app_handoff": OwnersConsole("app_handoff", {"conversation": "", "to": "person"}),
@@ -157,5 +157,5 @@ ROWS: dict[str, Target] = {
     "public_health": _public("public_health"),
     "public_security": _public("public_security"),
     "public_deletion": Target("public_deletion", "public", _deletion_page),
-    "app_replay": _console("app_replay"),
+    "app_replay": OwnersConsole("app_replay", {"what": "turns", "ids": ["00000000-0000-4000-8000-000000000000"]}),
 }
