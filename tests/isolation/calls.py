@@ -58,7 +58,7 @@ def _opening(side: Side) -> Arguments:
 
 
 def _replayed(side: Side) -> Arguments:
-    return _tenant(side, p_what="turns", p_ids=[side.id(51)], p_from=None, p_to=None, p_channel=None, p_dry=False)
+    return _tenant(side, p_what="turns", p_ids=[str(side.id(51))], p_from=None, p_to=None, p_channel=None, p_dry=False)
 
 
 # Called with the server's secret key.

@@ -136,7 +136,7 @@ def _agent(ground: Ground, function: str, row: Built) -> str:
     own = ground.look(agent, GATEWAY, f"{function}, own agent", sent.as_if(ATTACKER))
     if row.owners_only and own.meaning != foreign.meaning:
         ground.find(agent, function, f"tells forbidden from foreign:\n    {own.text}\n    {foreign.text}")
-    if not row.owners_only and own.status not in (200, 201):
+    if not row.owners_only and own.status not in (200, 201, 202):
         ground.find(agent, function, f"is told {own.status}: say owners_only in rows.py, or let agents in")
     return str(own.status)
 
@@ -148,7 +148,7 @@ def _control(ground: Ground, function: str, row: Built) -> str:
     answer = ground.ask(victim, GATEWAY, Sent("POST", address_of(function), body=row.body(VICTIM)))
     changed = ground.put_back()
     works = VICTIM.is_in(answer.text) if row.control == "shows" else changed
-    if answer.status not in (200, 201) or not works:
+    if answer.status not in (200, 201, 202) or not works:
         ground.find(victim, function, f"control: does not work, so nothing is proved: {answer.text}")
     return f"{answer.status} {row.control}"
 

@@ -156,7 +156,7 @@ def _filters(target: Target) -> Iterator[Sent]:
 
 def _changes(target: Target) -> Iterator[Sent]:
     """The victim's row taken over column by column, and one's own row pointed at what is the victim's."""
-    own = as_if(target.row, ATTACKER)
+    own = {name: value for name, value in as_if(target.row, ATTACKER).items() if name in target.relation.columns}
     for body in ({name: own[name]} for name in target.granted.update):
         yield Sent("PATCH", target.path, target.named(target.row), SHOWN, body)
         yield Sent("PATCH", target.path, target.named(target.row), body=body)
@@ -184,7 +184,8 @@ def _additions(target: Target) -> Iterator[Sent]:
     With all columns, and with those alone that may be inserted: else a missing privilege hides what a policy lets in.
     """
     numbers = count(5000)
-    for columns in filter(None, ([*target.row], target.granted.insert)):
+    writable = [name for name in target.row if name in target.relation.columns]
+    for columns in filter(None, (writable, target.granted.insert)):
         rows = [{name: target.row[name] for name in columns}]
         rows.append(_fresh(target, rows[0], next(numbers)))
         for name, value in target.telling(rows[0]):

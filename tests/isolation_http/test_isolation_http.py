@@ -206,7 +206,7 @@ def _with_the_secret_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UserStore, "__init__", make)
     # The key alone reaches no table of ours: the defect is the key, and grants such as careless projects have.
     world.rows("grant select on all tables in schema public to service_role")
-    world.rows("grant execute on all functions in schema public to service_role")
+    world.rows("grant execute on all functions in schema public, private to service_role")
     world.rows(
         "create or replace function private.require_member(p_tenant uuid) returns void"
         " language plpgsql set search_path = pg_catalog, pg_temp as 'begin end'"
@@ -257,7 +257,7 @@ def test_a_planted_defect_of_a_function_is_found(world, monkeypatch, spoil):
 
 
 def test_a_function_that_was_built_without_its_ids_is_found(world, monkeypatch):
-    row = ROWS["ai_search"]
+    row = ROWS["app_checkout"]
     monkeypatch.setitem(ROWS, "ai_chat", row)
     with seeded_ground(world) as ground:
         attack_functions(ground, only=("ai_chat",))
