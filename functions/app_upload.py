@@ -122,7 +122,10 @@ def _keep_text(request: Request, store: UserStore, upload: Upload) -> Response:
         raise Problem("nothing_to_know", 422, "text: there is nothing but white space")
     original = text.encode()
     digest = hashlib.sha256(original).hexdigest()
-    media_type, key = KINDS[kind_of(name)], f"{tenant}/{digest}"
+    # Of the name too: two files with the same text have an object each, so that either can go.
+    media_type = KINDS[kind_of(name)]
+    key = f"{tenant}/{hashlib.sha256(name.encode() + bytes(1) + original).hexdigest()}"
+    before = store.object_of(tenant, name)
     account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
     grant = admit(request, account, _want(request.caller.user, passages, len(original)))
     if isinstance(grant, Denied):
@@ -134,6 +137,8 @@ def _keep_text(request: Request, store: UserStore, upload: Upload) -> Response:
         chunks = [{"body": body, "embedding": vector} for body, vector in zip(passages, vectors, strict=True)]
         file = store.replace_knowledge(tenant, name, media_type, original, digest, key, chunks)
         grant.spend(files=1, file_bytes=len(original))
+    if before is not None and before != key:
+        objects.delete(before, min(OBJECT_SECONDS, request.deadline.remaining()))
     return Response(status=201, body={"file": file, "passages": len(passages)}, headers=fields(grant.policies))
 
 

@@ -58,6 +58,8 @@ class Setting(StrEnum):
     AWS_SESSION_TOKEN = "AWS_SESSION_TOKEN"
     AWS_ENDPOINT_URL = "AWS_ENDPOINT_URL"
     AWS_LAMBDA_FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
+    # Where the runtime's interpreter finds its own libraries; a child process needs it too.
+    LD_LIBRARY_PATH = "LD_LIBRARY_PATH"
 
 
 class Secret(StrEnum):

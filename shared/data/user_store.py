@@ -123,6 +123,17 @@ class UserStore:
         arguments: Any = {"p_tenant": tenant, "p_embedding": embedding, "p_question": question, "p_limit": limit}
         return _passages.validate_python(self._run(self._client.rpc("search_knowledge", arguments)))
 
+    def object_of(self, tenant: str, name: str) -> str | None:
+        """The key of the object of the file that has this name and serves; None where there is none."""
+        rows: list[dict[str, Any]] = self._run(
+            self._client.from_("knowledge_files")
+            .select("object_key")
+            .eq("tenant_id", tenant)
+            .eq("name", name)
+            .eq("state", "ready")
+        )
+        return rows[0]["object_key"] if rows else None
+
     def replace_knowledge(
         self, tenant: str, name: str, media_type: str, body: bytes, sha256: str, object_key: str, chunks: list[Any]
     ) -> str:

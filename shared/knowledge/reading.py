@@ -13,6 +13,7 @@ from pathlib import Path
 from shared.knowledge import plain
 from shared.knowledge.refusal import REASONS, RefusedFileError
 from shared.safety.canonical import hidden_text, visible
+from shared.settings import Setting, read_optional
 
 MAXIMUM_CHARACTERS = 400_000
 MAXIMUM_MEMORY = 1024 * 1024 * 1024
@@ -30,7 +31,11 @@ def words_of(kind: str, data: bytes, seconds: float) -> str:
             capture_output=True,
             timeout=seconds,
             cwd=_ROOT,
-            env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                "PYTHONPATH": str(_ROOT),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "LD_LIBRARY_PATH": read_optional(Setting.LD_LIBRARY_PATH),
+            },
             check=False,
         )
     except subprocess.TimeoutExpired:

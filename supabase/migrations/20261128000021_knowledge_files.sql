@@ -115,6 +115,25 @@ begin
   return jsonb_build_object('file', v_file, 'object_key', v_key);
 end $$;
 
+-- As before; a file of that name that still waits is another one.
+create or replace function public.replace_knowledge(
+  p_tenant uuid, p_name text, p_media_type text, p_bytes integer, p_sha256 text, p_object_key text, p_chunks jsonb)
+returns uuid
+language plpgsql security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_file uuid;
+begin
+  delete from public.knowledge_files f where f.tenant_id = p_tenant and f.name = p_name and f.state = 'ready';
+  insert into public.knowledge_files (tenant_id, name, media_type, bytes, sha256, object_key)
+    values (p_tenant, p_name, p_media_type, p_bytes, p_sha256, p_object_key) returning id into v_file;
+  insert into public.knowledge_chunks (tenant_id, file_id, position, body, embedding)
+    select p_tenant, v_file, c.place - 1, c.chunk ->> 'body', (c.chunk ->> 'embedding')::extensions.vector
+    from jsonb_array_elements(p_chunks) with ordinality as c (chunk, place);
+  return v_file;
+end $$;
+
 -- The file lies in the bucket, says a member: a worker may read it. Its state now.
 create function public.finish_upload(p_tenant uuid, p_file uuid) returns text
 language plpgsql security definer
