@@ -52,7 +52,6 @@ _WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
 # What follows the first two words of a phrase, and its concept, by the second word.
 Phrases = dict[str, list[tuple[list[str], int]]]
 Known = tuple[str, int, Phrases | None]
-_NOTHING: Known = ("", 0, None)
 # Digits written for letters.
 LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
@@ -108,7 +107,7 @@ class Concepts:
         last = len(known)
         for place, (_, concept, seconds) in enumerate(known, 1):
             if seconds and skip < place < last:
-                second = known[place][0] or words[place]
+                second = known[place][0]
                 phrase = self._phrase(seconds[second], words, place + 1) if second in seconds else None
                 if phrase:
                     here.append(phrase[0])
@@ -132,7 +131,7 @@ class Concepts:
         return None
 
     def _meant(self, word: str) -> str:
-        return self._remembered[word][0] or word
+        return self._remembered[word][0]
 
     def _remember(self, word: str) -> Known:
         """The word as it was meant, its concept, and the phrases that begin with it."""
@@ -142,7 +141,7 @@ class Concepts:
         elif REMEMBERED_LENGTH >= len(word) >= MISSPELLED and not self._look_up(word):
             meant = self._spellings.get(spelling(word), word)
         concept, phrases = self._look_up(meant), self._phrases.get(meant)
-        known = (meant, concept, phrases) if concept or phrases or meant != word else _NOTHING
+        known = (meant, concept, phrases)
         if len(word) <= REMEMBERED_LENGTH:
             if len(self._remembered) >= REMEMBERED:
                 self._remembered.clear()

@@ -88,9 +88,8 @@ def _readable(data: bytes) -> str | None:
     return text if all(map(str.isprintable, text.split())) else None
 
 
-def is_turned(low: str) -> bool:
+def is_turned(letters: bytes) -> bool:
     """Whether a canonical text has more of the letters that vowels are turned to than vowels."""
-    letters = low.encode("ascii", "replace")
     return len(letters.translate(None, b"nrvbh")) < len(letters.translate(None, b"aeiou"))
 
 
@@ -99,9 +98,9 @@ def turned(text: str) -> str:
     return codecs.encode(text, "rot13")
 
 
-def is_apart(low: str) -> bool:
+def is_apart(letters: bytes) -> bool:
     """Whether a canonical text has letters with a sign between each and the next: *i.g.n.o.r.e*."""
-    return b".a.a." in low.encode("ascii", "replace").translate(_LETTER_OR_SIGN)
+    return b".a.a." in letters.translate(_LETTER_OR_SIGN)
 
 
 def together(low: str) -> str:
@@ -109,9 +108,9 @@ def together(low: str) -> str:
     return _APART_BY_SIGNS.sub(lambda found: found[0][::2], low)
 
 
-def is_in_digits(low: str) -> bool:
+def is_in_digits(letters: bytes) -> bool:
     """Whether a canonical text has digits in so many of its words that those alone are letters too."""
-    kinds = low.encode("ascii", "replace").translate(_LETTER_OR_DIGIT)
+    kinds = letters.translate(_LETTER_OR_DIGIT)
     return kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS
 
 

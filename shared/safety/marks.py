@@ -46,8 +46,8 @@ _CALLED = re.compile(
     r"\b(?:alert|eval|exec|system|sleep|expression)\((?!(?:s|es|ing)\))"
     r"|\$\((?:cat|curl|echo|id|ls|nc|ping|rm|sh|bash|sleep|touch|uname|wget|whoami)\b|\bcurl -[a-z]{1,3} "
 )
-# Without one of these the expression finds nothing, and takes longer to say so.
-_CALLS = ("alert(", "eval(", "exec(", "system(", "sleep(", "expression(", "$(", "curl -")
+# Without one of these, or a call of curl, the expression finds nothing, and takes longer to say so.
+_CALLS = ("alert(", "eval(", "exec(", "system(", "sleep(", "expression(", "$(")
 FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 0.45, 2.0
 # What pieces have in common, rare in what people write first.
 _SHARED = (*'{}[]<>|$`#\\@=%&_+"*;()', "select", "prompt", "window.", "document.", *"'/:-. ")
@@ -77,7 +77,7 @@ def marks(low: str) -> dict[str, float]:
             found |= {rule: odds for piece, rule, odds in pieces if piece in low}
     if "](" in low and "![" in low:
         found["image_link"] = IMAGE
-    if any(piece in low for piece in _CALLS) and _CALLED.search(low):
+    if (("(" in low and any(piece in low for piece in _CALLS)) or "curl -" in low) and _CALLED.search(low):
         found["runs"] = RUNS
     if any(before.rstrip().removesuffix("]").endswith(_ROLES) for before in low.split(":")[:-1]) and _ROLE.search(low):
         found["role"] = ROLE

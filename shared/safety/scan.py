@@ -69,15 +69,16 @@ def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
 
 def _other_readings(text: str, low: str, words: list[str]) -> Iterator[tuple[str, list[str]]]:
     """The text read otherwise, and the words of that."""
-    if is_apart(low):
+    letters = low.encode("ascii", "replace")
+    if is_apart(letters):
         other = together(low)
         yield other, _cut(scoring.words(other))
     if len(words) < FEW:
         return
-    if is_turned(low):
+    if is_turned(letters):
         other = canonical(turned(text))
         yield other, scoring.words(other)
-    if is_in_digits(low):
+    if is_in_digits(letters):
         other = in_letters(low)
         yield other, scoring.words(other)
 
