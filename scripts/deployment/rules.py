@@ -18,19 +18,20 @@ LOG_ACTIONS = {"logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents
 XRAY_ACTIONS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 RECEIVE_ACTIONS = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 KEY_ACTIONS = {"kms:Decrypt"}
+OBJECT_ACTIONS = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
 KNOWN_ACTIONS = {
     *LOG_ACTIONS,
     *XRAY_ACTIONS,
     *RECEIVE_ACTIONS,
     *KEY_ACTIONS,
     "sqs:SendMessage",
+    *OBJECT_ACTIONS,
     "ssm:GetParameters",
-    "s3:PutObject",
 }
 REACH = {
     "send to": {"sqs:SendMessage"},
     "receive from": RECEIVE_ACTIONS,
-    "write to": {"s3:PutObject"},
+    "use the objects of": OBJECT_ACTIONS,
     "decrypt with": KEY_ACTIONS,
 }
 PURPOSE_CONDITION = "kms:EncryptionContext:purpose"
@@ -107,7 +108,7 @@ def roles_reach_their_own_queues_buckets_and_keys(deployment: Deployment) -> Ite
         wanted = {
             "send to": (addressed & deployment.of_type("SQS::Queue").keys()) | ({failures.get(function, "")} - {""}),
             "receive from": {fed.get(function, "")} - {""},
-            "write to": addressed & deployment.of_type("S3::Bucket").keys(),
+            "use the objects of": addressed & deployment.of_type("S3::Bucket").keys(),
             "decrypt with": set(targets(variables.get("KMS_KEY_ID"))),
         }
         for verb, actions in REACH.items():
