@@ -1,4 +1,4 @@
-"""The reply queue calls with a conversation that has unanswered messages.
+"""The reply queue calls with a conversation that has unanswered messages, or with many, which are woken one by one.
 
 One worker claims the conversation and gives each of its messages an outcome, and the customer at most one reply.
 The reply goes to the outbox, and its id to the send queue.
@@ -9,7 +9,7 @@ from shared.data import store
 from shared.guard import Request, Response, guard, queue
 from shared.messaging.channels import fitted
 from shared.messaging.turn import decide
-from shared.messaging.wake import wake_sends
+from shared.messaging.wake import spread_turns, wake_sends
 
 GUARD = guard(
     queue("reply"),
@@ -28,7 +28,11 @@ CLAIM_SECONDS = 60
 @GUARD
 def handler(request: Request) -> Response:
     """Wait for the end of a burst, claim, decide, settle, wake."""
-    tenant, conversation = request.ids["tenant"], request.ids["conversation"]
+    tenant = request.ids["tenant"]
+    if "conversations" in request.ids:
+        spread_turns(tenant, request.ids["conversations"].split(), request.ids["cause"], request.deadline)
+        return Response(body={"outcome": "spread"})
+    conversation = request.ids["conversation"]
     turn = store.claim_turn(tenant, conversation, CLAIM_SECONDS, request.deadline)
     while turn.state == "quiet":
         # The customer may be writing on: the queue delays no single message, so the worker waits. The database ends it.

@@ -27,6 +27,8 @@ OUTCOMES = frozenset(
         *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had
         *("busy", "done", "nothing", "absent"),
+        # of a message that stood for many turns
+        "spread",
     }
 )
 

@@ -36,6 +36,7 @@ MARGIN_SECONDS = 0.3
 # With less than this a record is not begun: it would be cut in the middle of its effect.
 MINIMUM_SECONDS = 1.0
 RATE_SECONDS = 60
+LONGEST_CARRIED = 100
 
 
 class Guard:
@@ -232,7 +233,8 @@ class Guard:
         try:
             age = _queue_age(record, started)
             ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))
-            logs.carry(**ids)
+            # A message that stands for many is too long for every line.
+            logs.carry(**{name: value for name, value in ids.items() if len(value) <= LONGEST_CARRIED})
             allowance = self._allowance(function)
             response = body(Request(function, Caller(kind="queue"), started, deadline, ids=ids, allowance=allowance))
             outcome = str(response.body.get("outcome", "settled"))
