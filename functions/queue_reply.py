@@ -8,6 +8,7 @@ from shared import clock
 from shared.data import store
 from shared.guard import Request, Response, guard, queue
 from shared.messaging.channels import fitted
+from shared.messaging.memory import remember
 from shared.messaging.turn import decide
 from shared.messaging.wake import spread_turns, wake_sends
 
@@ -27,7 +28,7 @@ CLAIM_SECONDS = 60
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Wait for the end of a burst, claim, decide, settle, wake."""
+    """Wait for the end of a burst, claim, decide, settle, wake, remember."""
     tenant = request.ids["tenant"]
     if "conversations" in request.ids:
         spread_turns(tenant, request.ids["conversations"].split(), request.ids["cause"], request.deadline)
@@ -55,4 +56,6 @@ def handler(request: Request) -> Response:
     )
     if outbox:
         wake_sends([(tenant, outbox, conversation)], outbox, request.deadline)
+    if decision.outcome == "replied":
+        remember(tenant, conversation, turn, request)
     return Response(body={"outcome": decision.outcome, "messages": len(turn.messages)})

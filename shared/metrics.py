@@ -22,7 +22,7 @@ OUTCOMES = frozenset(
         *("answered", "ran", "settled", "refused", "failed", "fault"),
         # of a turn
         *("replied", "merged", "handed_to_person", "opted_out", "over_budget", "outside_window", "blocked", "looped"),
-        "unsupported",
+        *("outside_hours", "unsupported"),
         # of an attempt to send
         *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had

@@ -101,3 +101,13 @@ def _best_sentences(question: str, candidates: list[tuple[str, str]]) -> list[st
 def asks_for_a_person(question: str) -> bool:
     """Whether the customer clearly wants to talk to a person."""
     return ASKS_FOR_A_PERSON.search(fold(question)) is not None
+
+
+def asks_for_notes(messages: list[Json]) -> bool:
+    """Whether notes on a conversation are wanted, and no answer in it."""
+    return "notes on a conversation" in text_of(messages[0].get("content"))
+
+
+def notes_of(messages: list[Json]) -> str:
+    """The first words of each thing that was said."""
+    return " ".join(" ".join(line.split()[:12]) for line in question_of(messages).splitlines() if line.strip())

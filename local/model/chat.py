@@ -5,7 +5,15 @@ import secrets
 import time
 
 from local.model import tokens
-from local.model.answers import HANDED_OFF, answer, asks_for_a_person, question_of, text_of
+from local.model.answers import (
+    HANDED_OFF,
+    answer,
+    asks_for_a_person,
+    asks_for_notes,
+    notes_of,
+    question_of,
+    text_of,
+)
 from local.model.gullible import obey
 from local.model.language import detect_language
 from local.model.leaky import leak
@@ -51,6 +59,8 @@ def _say(messages: list[Json], limit: int | None, mode: str) -> tuple[str, str]:
     obedience = obey(messages) if mode == "obey" else leak(messages) if mode == "leak" else None
     if obedience is not None:
         text = obedience
+    elif asks_for_notes(messages):
+        text = notes_of(messages)
     elif messages[-1].get("role") == "tool":
         text = HANDED_OFF[detect_language(question_of(messages))]
     else:

@@ -13,7 +13,16 @@ from shared import metrics
 from shared.abuse.admission import Grant
 from shared.abuse.prices import TOKENS_OF_TOOLS, TOKENS_PER_MESSAGE, cost, tokens_at_most
 from shared.assistant import gate
-from shared.assistant.model import MAXIMUM_QUERY, MAXIMUM_TOKENS, chat_breaker, complete, embed, embedding_breaker
+from shared.assistant.model import (
+    HAND_OFF,
+    MAXIMUM_QUERY,
+    MAXIMUM_TOKENS,
+    SEARCH,
+    chat_breaker,
+    complete,
+    embed,
+    embedding_breaker,
+)
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
 from shared.data.rows import Passage, Said, TenantFacts
@@ -117,7 +126,7 @@ def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answ
     """
     safe = _passages(turn.question, search, grant, deadline)
     prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
-    said = complete(prompt, grant, deadline, may_search=turn.may_search)
+    said = complete(prompt, grant, deadline, (HAND_OFF, SEARCH) if turn.may_search else (HAND_OFF,))
     if said.search is not None:
         known = {passage.body for passage in safe}
         more = _passages(said.search, search, grant, deadline)

@@ -7,6 +7,7 @@ Nothing is asked without a grant that pays for the dearest answer it can bring, 
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -51,8 +52,10 @@ class ModelAnswer:
     search: str | None = None
 
 
+Tool = dict[str, Any]
+
 # What the model may call, bound to the business and the contact of the turn: neither takes an id.
-_HAND_OFF = {
+HAND_OFF: Tool = {
     "type": "function",
     "function": {
         "name": "hand_off",
@@ -61,7 +64,7 @@ _HAND_OFF = {
         "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
     },
 }
-_SEARCH = {
+SEARCH: Tool = {
     "type": "function",
     "function": {
         "name": "search_knowledge",
@@ -87,25 +90,21 @@ def chat_breaker() -> str:
 
 
 def complete(
-    messages: list[dict[str, str]], grant: Grant, deadline: Deadline, *, may_search: bool = False
+    messages: list[dict[str, str]], grant: Grant, deadline: Deadline, tools: Sequence[Tool] = (HAND_OFF,)
 ) -> ModelAnswer:
     """The model's answer to a prompt, no longer than the grant pays for. Raises ModelFailed.
 
-    A call of anything but what it may call is no answer: a person takes over.
+    A call of anything but its `tools` is no answer: a person takes over.
     """
     model = read(Setting.AI_MODEL)
-    prompt = tokens_at_most([message["content"] for message in messages]) + TOKENS_OF_TOOLS
+    prompt = tokens_at_most([message["content"] for message in messages]) + (TOKENS_OF_TOOLS if tools else 0)
     paid = answer_tokens_for(model, grant.left("ai_microdollars"), prompt)
     longest = min(MAXIMUM_TOKENS, paid, grant.left("ai_tokens") - prompt)
     if longest < 1:
         raise ModelFailed("model_hold_too_small")
-    body = {
-        "model": model,
-        "messages": messages,
-        "max_tokens": longest,
-        "temperature": 0.2,
-        "tools": [_HAND_OFF, _SEARCH] if may_search else [_HAND_OFF],
-    }
+    body: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": longest, "temperature": 0.2}
+    if tools:
+        body["tools"] = list(tools)
     grant.dispatch("ai_microdollars", "ai_tokens")
     answer = _post("/chat/completions", body, chat_breaker(), ("ai_microdollars", "ai_tokens"), grant, deadline)
     asked, said = _usage(answer, "prompt_tokens"), _usage(answer, "completion_tokens")
@@ -119,7 +118,7 @@ def complete(
     except (KeyError, IndexError, TypeError, AttributeError):
         raise ModelFailed("model_answer_malformed") from None
     if calls:
-        search = _sought(calls) if may_search else None
+        search = _sought(calls) if SEARCH in tools else None
         return ModelAnswer("", hand_off=search is None, search=search)
     if not text:
         raise ModelFailed("model_answer_empty")

@@ -22,6 +22,7 @@ Outcome = Literal[
     "opted_out",
     "over_budget",
     "outside_window",
+    "outside_hours",
     "blocked",
     "looped",
     "unsupported",
@@ -50,12 +51,21 @@ class Pace(BaseModel):
     quick: int = 0
 
 
+class Older(BaseModel):
+    """Lines that the summary is to tell from now on, and the time of the last of them."""
+
+    until: datetime
+    lines: list[Said]
+
+
 class TurnClaim(BaseModel):
     """The answer to a claim; everything below `wait` is there when it is "claimed".
 
     `wait` in seconds while it is "quiet": the customer may be writing on. `contact` and `channel_row` are our own ids;
     `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn; `attempts`
-    counts the turns that took these messages up, this one too; `template` is what may still be said after 24 hours.
+    counts the turns that took these messages up, this one too; `template` is what may still be said after 24 hours,
+    `away_sentence` what is said outside the hours of the assistant. `summary` tells what was said before `history`,
+    until `summarised_until`.
     """
 
     state: Literal["claimed", "quiet", "busy", "nothing", "absent"]
@@ -74,6 +84,11 @@ class TurnClaim(BaseModel):
     opted_out: bool = False
     wish: Wish | None = None
     template: str | None = None
+    is_away: bool = False
+    away_sentence: str | None = None
+    summary: Untrusted = Untrusted("")
+    summarised_until: datetime | None = None
+    older: Older | None = None
     contact: str = ""
     channel_row: str = ""
 
@@ -220,6 +235,23 @@ def claim_turn(tenant: str, conversation: str, seconds: int, deadline: Deadline)
     """Take a conversation for one turn of at most `seconds`."""
     arguments = {"p_tenant": tenant, "p_conversation": conversation, "p_seconds": seconds}
     return TurnClaim.model_validate(call("claim_turn", arguments, deadline))
+
+
+def keep_summary(
+    tenant: str, conversation: str, since: datetime | None, until: datetime, summary: str | None, deadline: Deadline
+) -> bool:
+    """Keep what was said until a moment, in short; None keeps the old summary, and these lines stay out of it.
+
+    False when another worker was faster, so that `since` is past.
+    """
+    arguments = {
+        "p_tenant": tenant,
+        "p_conversation": conversation,
+        "p_since": since and since.isoformat(),
+        "p_until": until.isoformat(),
+        "p_summary": summary,
+    }
+    return bool(call("keep_summary", arguments, deadline))
 
 
 def strike_contact(tenant: str, message: str, rule: str, deadline: Deadline) -> Standing:

@@ -13,6 +13,7 @@ from shared.abuse.server_books import ServerBooks
 from shared.assistant.answer import Answer, Turn, answer
 from shared.assistant.gate import NEUTRAL, asks_for_person, judge
 from shared.assistant.model import ModelFailed
+from shared.assistant.summary import with_summary
 from shared.data import store
 from shared.data.rows import Language
 from shared.data.store import Outcome, Pace, ReplyKind, TurnClaim, Wish
@@ -83,6 +84,8 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     if is_past_window(claim.last_inbound_at, clock.now()):
         log.warning("window closed")
         return Decision(_all(claim, "outside_window"), claim.template, kind="template")
+    if claim.is_away:
+        return Decision(_all(claim, "outside_hours"), claim.away_sentence)
     if is_loop(claim.pace):
         log.warning("looped", extra={"replies": claim.pace.replies, "quick": claim.pace.quick})
         return Decision(_all(claim, "looped"), handled_by="person")
@@ -92,7 +95,7 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     readable = [message.text for message in claim.messages if message.kind in READABLE and not message.text.is_blank()]
     if not readable:
         return _hand_off(claim)
-    turn = Turn.of(tenant_id, claim.tenant, claim.history, readable)
+    turn = Turn.of(tenant_id, claim.tenant, with_summary(claim.summary, claim.history), readable)
     verdict = turn.verdict
     if verdict.verdict == "flag":
         metrics.note_guard("flagged")

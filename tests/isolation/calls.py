@@ -208,6 +208,10 @@ SERVER_CALLS: dict[str, Call] = {
         ),
         "changes",
     ),
+    "keep_summary": Call(
+        lambda s: _tenant(s, p_conversation=s.id(40), p_since=LONG_AGO, p_until=NOW, p_summary=s.text("summary")),
+        "changes",
+    ),
     "settle_usage": Call(lambda s: _tenant(s, p_hold=s.id(142), p_used=Jsonb({"sends": 1})), "changes"),
     "strike_contact": Call(lambda s: _tenant(s, p_message=s.id(50), p_rule="override"), "changes"),
     "sweep": Call(lambda s: {"p_seconds": 0}, "shows"),

@@ -68,6 +68,8 @@ def seed_people(connection: psycopg.Connection, side: Side) -> None:
         "instructions": side.text("instructions"),
         "hand_off_sentence": side.text("sentence"),
         "time_zone": "America/Bogota",
+        "assistant_hours": Jsonb([{"day": 1, "from": "09:00", "to": "18:00"}]),
+        "away_sentence": side.text("away"),
         "language": "pt",
         "created_at": NOW,
     }
@@ -167,6 +169,8 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
             "fence": 3,
             "claimed_until": LONG_AGO,
             "taken_over_at": LONG_AGO,
+            "summary": side.text("summary"),
+            "summarised_until": LONG_AGO,
             "created_at": NOW,
         },
     )

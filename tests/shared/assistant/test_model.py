@@ -8,7 +8,7 @@ import pytest
 
 from shared.abuse.admission import Grant
 from shared.assistant import model
-from shared.assistant.model import DIMENSIONS, ModelAnswer, ModelFailed, complete, embed
+from shared.assistant.model import DIMENSIONS, HAND_OFF, SEARCH, ModelAnswer, ModelFailed, complete, embed
 from shared.clock import Deadline
 
 QUESTION = [{"role": "user", "content": "hola"}]
@@ -131,7 +131,7 @@ def called(name: str, arguments: object) -> dict[str, object]:
 
 def test_a_search_is_understood_where_it_is_offered_and_nowhere_else(answering):
     answering((200, called("search_knowledge", {"query": " envíos "})))
-    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", False, "envíos")
+    assert complete(QUESTION, grant(), Deadline(1), (HAND_OFF, SEARCH)) == ModelAnswer("", False, "envíos")
     assert complete(QUESTION, grant(), Deadline(1)) == ModelAnswer("", hand_off=True)
 
 
@@ -150,10 +150,10 @@ def test_a_search_is_understood_where_it_is_offered_and_nowhere_else(answering):
 )
 def test_a_call_outside_the_contract_is_a_hand_off(answering, name, arguments):
     answering((200, called(name, arguments)))
-    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", hand_off=True)
+    assert complete(QUESTION, grant(), Deadline(1), (HAND_OFF, SEARCH)) == ModelAnswer("", hand_off=True)
 
 
 def test_two_searches_at_once_are_outside_it_too(answering):
     [one] = called("search_knowledge", {"query": "x"})["choices"][0]["message"]["tool_calls"]
     answering((200, said(content="", tool_calls=[one, one])))
-    assert complete(QUESTION, grant(), Deadline(1), may_search=True) == ModelAnswer("", hand_off=True)
+    assert complete(QUESTION, grant(), Deadline(1), (HAND_OFF, SEARCH)) == ModelAnswer("", hand_off=True)
