@@ -93,7 +93,7 @@ def _offer(request: Request, store: UserStore, upload: Upload) -> Response:
         if offered.refused is not None:
             grant.spend(files=0, file_bytes=0)
             raise Problem(offered.refused, 409, "Twenty files wait already: let them be read first.")
-        url, form = objects.form(offered.object_key, media_type, size)
+        url, form = objects.form("knowledge", offered.object_key, media_type, size)
         grant.spend(files=1, file_bytes=size)
     body = {"file": offered.file, "state": "awaited", "form": {"url": url, "fields": form}}
     return Response(status=201, body=body, headers=fields(grant.policies))
@@ -110,7 +110,7 @@ def _finish(request: Request, store: UserStore, upload: Upload) -> Response:
 def _remove(request: Request, store: UserStore, upload: Upload) -> Response:
     """First what the assistant knows, then the original: what fails in between is known to nobody."""
     key = store.remove_file(str(upload.tenant), str(upload.file))
-    objects.delete(key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    objects.delete("knowledge", key, min(OBJECT_SECONDS, request.deadline.remaining()))
     return Response(body={"file": str(upload.file), "state": "removed"})
 
 
@@ -133,12 +133,12 @@ def _keep_text(request: Request, store: UserStore, upload: Upload) -> Response:
     with grant:
         vectors = embed(passages, grant, request.deadline)
         grant.dispatch("files", "file_bytes")
-        objects.put(key, original, media_type, min(OBJECT_SECONDS, request.deadline.remaining()))
+        objects.put("knowledge", key, original, media_type, min(OBJECT_SECONDS, request.deadline.remaining()))
         chunks = [{"body": body, "embedding": vector} for body, vector in zip(passages, vectors, strict=True)]
         file = store.replace_knowledge(tenant, name, media_type, original, digest, key, chunks)
         grant.spend(files=1, file_bytes=len(original))
     if before is not None and before != key:
-        objects.delete(before, min(OBJECT_SECONDS, request.deadline.remaining()))
+        objects.delete("knowledge", before, min(OBJECT_SECONDS, request.deadline.remaining()))
     return Response(status=201, body={"file": file, "passages": len(passages)}, headers=fields(grant.policies))
 
 

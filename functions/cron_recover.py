@@ -1,14 +1,14 @@
 """A schedule calls every minute.
 
-Conversations with an unanswered message, and outbox rows and files that nobody holds go back to their queues; sends
-that no status tells of any more are given up. Each is counted in the answer.
+Conversations with an unanswered message, and outbox rows, files and media that nobody holds go back to their queues;
+sends that no status tells of any more are given up. Each is counted in the answer.
 """
 
 import logging
 
 from shared.data import store
 from shared.guard import Request, Response, cron, guard
-from shared.messaging.wake import wake_files, wake_sends, wake_turns
+from shared.messaging.wake import wake_files, wake_media, wake_sends, wake_turns
 
 log = logging.getLogger("portero")
 
@@ -35,7 +35,8 @@ def handler(request: Request) -> Response:
     turns = wake_turns([(turn.tenant, turn.conversation) for turn in swept.turns], cause, request.deadline)
     sends = wake_sends([(send.tenant, send.outbox, send.conversation) for send in swept.sends], cause, request.deadline)
     files = wake_files([(file.tenant, file.file) for file in swept.files], cause, request.deadline)
+    media = wake_media([(one.tenant, one.media) for one in swept.media], cause, request.deadline)
     given_up = store.close_unconfirmed(UNCONFIRMED_SECONDS, request.deadline)
     if given_up:
         log.warning("sends without a status", extra={"count": given_up})
-    return Response(body={"turns": turns, "sends": sends, "files": files, "given_up": given_up})
+    return Response(body={"turns": turns, "sends": sends, "files": files, "media": media, "given_up": given_up})

@@ -58,7 +58,7 @@ def handler(request: Request) -> Response:
         store.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
         raise
     for key in gone:
-        objects.delete(key, min(OBJECT_SECONDS, request.deadline.remaining()))
+        objects.delete("knowledge", key, min(OBJECT_SECONDS, request.deadline.remaining()))
     return Response(body={"outcome": outcome})
 
 
@@ -66,7 +66,7 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
     """The passages of a file, without those that hold orders. Raises RefusedFileError or Unavailable."""
     if claim.attempts > ATTEMPTS_AT_MOST:
         raise RefusedFileError("unreadable")
-    data = objects.get(claim.object_key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    data = objects.get("knowledge", claim.object_key, min(OBJECT_SECONDS, request.deadline.remaining()))
     if data is None:
         raise RefusedFileError("missing")
     if len(data) > claim.bytes:

@@ -10,7 +10,7 @@ from shared.guard import Request, Response, guard, queue
 from shared.messaging.channels import fitted
 from shared.messaging.memory import remember
 from shared.messaging.turn import decide
-from shared.messaging.wake import spread_turns, wake_sends
+from shared.messaging.wake import spread_turns, wake_media, wake_sends
 
 GUARD = guard(
     queue("reply"),
@@ -56,6 +56,8 @@ def handler(request: Request) -> Response:
     )
     if outbox:
         wake_sends([(tenant, outbox, conversation)], outbox, request.deadline)
+    if turn.media:
+        wake_media([(tenant, one) for one in turn.media], "settled", request.deadline)
     if decision.outcome == "replied":
         remember(tenant, conversation, turn, request)
     return Response(body={"outcome": decision.outcome, "messages": len(turn.messages)})

@@ -23,6 +23,8 @@ OUTCOMES = frozenset(
         # of a turn
         *("replied", "merged", "handed_to_person", "opted_out", "over_budget", "outside_window", "blocked", "looped"),
         *("outside_hours", "unsupported"),
+        # of media
+        "kept",
         # of an attempt to send
         *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had

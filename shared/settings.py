@@ -35,6 +35,9 @@ class Setting(StrEnum):
     EMBEDDING_MODEL = "EMBEDDING_MODEL"
     ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
     KNOWLEDGE_BUCKET = "KNOWLEDGE_BUCKET"
+    MEDIA_BUCKET = "MEDIA_BUCKET"
+    # Where Meta serves media from, divided by spaces: whole origins, or https://*.<domain>.
+    MEDIA_HOSTS = "MEDIA_HOSTS"
     REPLY_QUEUE_URL = "REPLY_QUEUE_URL"
     REPLY_QUEUE_ARN = "REPLY_QUEUE_ARN"
     SEND_QUEUE_URL = "SEND_QUEUE_URL"
@@ -43,6 +46,8 @@ class Setting(StrEnum):
     INGEST_QUEUE_URL = "INGEST_QUEUE_URL"
     BILLING_QUEUE_ARN = "BILLING_QUEUE_ARN"
     BILLING_QUEUE_URL = "BILLING_QUEUE_URL"
+    MEDIA_QUEUE_ARN = "MEDIA_QUEUE_ARN"
+    MEDIA_QUEUE_URL = "MEDIA_QUEUE_URL"
     # Seconds between a Paddle signature and its arrival; five unless set.
     PADDLE_TOLERANCE_SECONDS = "PADDLE_TOLERANCE_SECONDS"
     # The address people reach us at, for links in answers.

@@ -14,6 +14,7 @@ from local.meta.control import control_routes
 from local.meta.errors import ERRORS, UNKNOWN_OBJECT, GraphError, error_body
 from local.meta.nodes import (
     MEDIA_CONTENT_PATH,
+    cdn_route,
     delete_node,
     get_media_content,
     get_node,
@@ -58,7 +59,7 @@ def application(
         accounts=dict(accounts),
         enforces_limits=limits.enforced,
     )
-    return Starlette(routes=[*control_routes(graph), *_graph_routes(graph)])
+    return Starlette(routes=[*control_routes(graph), cdn_route(graph), *_graph_routes(graph)])
 
 
 def _graph_routes(graph: Graph) -> list[Route]:

@@ -6,6 +6,7 @@ from email.parser import BytesParser
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from local.meta.errors import ERRORS, UNKNOWN_OBJECT
 from local.meta.rules import Refusal
@@ -60,6 +61,16 @@ async def get_media_content(graph: Graph, request: Request) -> Response:
         raise Refusal(UNKNOWN_OBJECT)
     mime_type, content = graph.media[node]
     return Response(content, media_type=mime_type)
+
+
+def cdn_route(graph: Graph) -> Route:
+    """GET /cdn/{media-id}: the address that a page's attachment comes with, which wants no token."""
+
+    async def get(request: Request) -> Response:
+        mime_type, content = graph.media.get(request.path_params["node"], ("", b""))
+        return Response(content, media_type=mime_type) if content else Response(status_code=404)
+
+    return Route("/cdn/{node}", get, methods=["GET"])
 
 
 async def post_media(graph: Graph, request: Request) -> Response:

@@ -20,10 +20,11 @@ POINTS = {
     "shared.messaging.sending": {"send_message": "send"},
 }
 # The setting with the address of each, and the modules that read it: no others do.
-_META = ("shared.messaging.sending", "shared.messaging.accounts")
+_META = ("shared.messaging.sending", "shared.messaging.accounts", "shared.messaging.media")
 ADDRESSES = {
     "AI_BASE_URL": ("shared.assistant.model",),
     "KNOWLEDGE_BUCKET": ("shared.cloud.objects",),
+    "MEDIA_BUCKET": ("shared.cloud.objects",),
     "META_GRAPH_URL": _META,
     "INSTAGRAM_GRAPH_URL": _META,
 }

@@ -1,54 +1,77 @@
-"""Objects in S3: original knowledge files, named by tenant and by file."""
+"""Objects in S3, named by tenant and by file: what businesses taught ("knowledge"), what customers sent ("media")."""
 
+from typing import Literal
 from urllib.parse import quote
 
 from shared import clock
 from shared.cloud import aws
-from shared.cloud.signature import presigned_form
+from shared.cloud.signature import presigned_form, presigned_url
 from shared.cloud.transport import Answer
 from shared.errors import Unavailable
 from shared.settings import Setting, read
 
-FORM_SECONDS = 300
+Bucket = Literal["knowledge", "media"]
+
+FORM_SECONDS = ADDRESS_SECONDS = 300
 
 
-def put(key: str, body: bytes, media_type: str, seconds: float) -> None:
-    """Write one object into the knowledge bucket. Writing the same bytes again changes nothing.
+def put(bucket: Bucket, key: str, body: bytes, media_type: str, seconds: float) -> None:
+    """Write one object. Writing the same bytes again changes nothing.
 
     Raises Unavailable (`s3_refused`).
     """
-    if _ask("PUT", key, seconds, {"content-type": media_type}, body).status != 200:
+    if _ask("PUT", bucket, key, seconds, {"content-type": media_type}, body).status != 200:
         raise Unavailable("s3_refused")
 
 
-def form(key: str, media_type: str, size: int) -> tuple[str, dict[str, str]]:
+def form(bucket: Bucket, key: str, media_type: str, size: int) -> tuple[str, dict[str, str]]:
     """Where and with which fields a browser may put one object of that key, type and size within five minutes."""
-    bucket = read(Setting.KNOWLEDGE_BUCKET)
     fields = presigned_form(
-        [{"bucket": bucket}, ["content-length-range", size, size]],
+        [{"bucket": _named(bucket)}, ["content-length-range", size, size]],
         fields={"key": key, "Content-Type": media_type},
         region=read(Setting.AWS_REGION),
         credentials=aws.credentials(),
         now=clock.now(),
         seconds=FORM_SECONDS,
     )
-    return f"{aws.endpoint('s3')}/{bucket}", fields
+    return f"{aws.endpoint('s3')}/{_named(bucket)}", fields
 
 
-def get(key: str, seconds: float) -> bytes | None:
+def get(bucket: Bucket, key: str, seconds: float) -> bytes | None:
     """The object, or None where there is none. Raises Unavailable (`s3_refused`, `upstream_answer_too_large`)."""
-    answer = _ask("GET", key, seconds)
+    answer = _ask("GET", bucket, key, seconds)
     if answer.status not in (200, 404):
         raise Unavailable("s3_refused")
     return answer.body if answer.status == 200 else None
 
 
-def delete(key: str, seconds: float) -> None:
+def delete(bucket: Bucket, key: str, seconds: float) -> None:
     """Remove the object; that there is none is as well. Raises Unavailable (`s3_refused`)."""
-    if _ask("DELETE", key, seconds).status not in (200, 204, 404):
+    if _ask("DELETE", bucket, key, seconds).status not in (200, 204, 404):
         raise Unavailable("s3_refused")
 
 
-def _ask(method: str, key: str, seconds: float, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
-    url = f"{aws.endpoint('s3')}/{read(Setting.KNOWLEDGE_BUCKET)}/{quote(key, safe='/-_.~')}"
-    return aws.signed(method, url, headers or {}, body, "s3", seconds)
+def address(bucket: Bucket, key: str) -> str:
+    """Where a browser gets the object within five minutes, to be saved and not run, whatever it is."""
+    return presigned_url(
+        _url(bucket, key),
+        {"response-content-disposition": "attachment"},
+        region=read(Setting.AWS_REGION),
+        credentials=aws.credentials(),
+        now=clock.now(),
+        seconds=ADDRESS_SECONDS,
+    )
+
+
+def _ask(
+    method: str, bucket: Bucket, key: str, seconds: float, headers: dict[str, str] | None = None, body: bytes = b""
+) -> Answer:
+    return aws.signed(method, _url(bucket, key), headers or {}, body, "s3", seconds)
+
+
+def _url(bucket: Bucket, key: str) -> str:
+    return f"{aws.endpoint('s3')}/{_named(bucket)}/{quote(key, safe='/-_.~')}"
+
+
+def _named(bucket: Bucket) -> str:
+    return read(Setting(f"{bucket.upper()}_BUCKET"))

@@ -26,7 +26,7 @@ class Wake(NamedTuple):
 
 
 def send(queue: str, wakes: Sequence[Wake], seconds: float) -> None:
-    """Send up to ten in one call. `queue` is "reply", "send" or "ingest".
+    """Send up to ten in one call. `queue` is "reply", "send", "ingest" or "media".
 
     Raises Unavailable when SQS is away, refuses, or refuses one of them: what was not queued is swept up later.
     """

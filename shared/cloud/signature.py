@@ -95,6 +95,32 @@ def presigned_form(
     return given | {"policy": document, "x-amz-signature": _signature(document, credentials, day, region, "s3")}
 
 
+def presigned_url(
+    url: str, query: dict[str, str], *, region: str, credentials: Credentials, now: float, seconds: int
+) -> str:
+    """`url` with a query by which anybody may GET it from S3 within so many seconds.
+
+    Specification: Amazon S3 API Reference, "Authenticating Requests: Using Query Parameters".
+    """
+    parts = urlsplit(url)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    day = stamp[:8]
+    scope = f"{day}/{region}/s3/aws4_request"
+    given = query | {
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": f"{credentials.access_key}/{scope}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(seconds),
+        "X-Amz-SignedHeaders": "host",
+    }
+    if credentials.session_token:
+        given["X-Amz-Security-Token"] = credentials.session_token
+    asked = "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in sorted(given.items()))
+    canonical = "\n".join(["GET", parts.path, asked, f"host:{parts.netloc}", "", "host", "UNSIGNED-PAYLOAD"])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    return f"{url}?{asked}&X-Amz-Signature={_signature(to_sign, credentials, day, region, 's3')}"
+
+
 def _signature(to_sign: str, credentials: Credentials, day: str, region: str, service: str) -> str:
     key = b"AWS4" + credentials.secret_key.encode()
     for part in (day, region, service, "aws4_request"):

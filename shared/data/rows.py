@@ -53,6 +53,13 @@ class Offered(BaseModel):
     refused: Literal["too_many"] | None = None
 
 
+class KeptMedia(BaseModel):
+    """The key of an object that a customer sent, and what it is."""
+
+    object_key: str
+    media_type: str
+
+
 class Replayed(BaseModel):
     """What is done again, and how it had ended."""
 

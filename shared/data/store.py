@@ -65,7 +65,7 @@ class TurnClaim(BaseModel):
     `budget` is what an admission needs to know; `wish` is what the contact asked for in this turn; `attempts`
     counts the turns that took these messages up, this one too; `template` is what may still be said after 24 hours,
     `away_sentence` what is said outside the hours of the assistant. `summary` tells what was said before `history`,
-    until `summarised_until`.
+    until `summarised_until`; `media` are the ids of what is to be fetched.
     """
 
     state: Literal["claimed", "quiet", "busy", "nothing", "absent"]
@@ -89,6 +89,7 @@ class TurnClaim(BaseModel):
     summary: Untrusted = Untrusted("")
     summarised_until: datetime | None = None
     older: Older | None = None
+    media: list[str] = []
     contact: str = ""
     channel_row: str = ""
 
@@ -156,6 +157,22 @@ class FileClaim(BaseModel):
     budget: BudgetFacts | None = None
 
 
+class MediaClaim(BaseModel):
+    """The answer to a claim of media; everything below `state` is there when it is "claimed".
+
+    `reference` is WhatsApp's id of it or a page's address, None where the provider's item is gone.
+    """
+
+    state: Literal["claimed", "busy", "done", "absent"]
+    fence: int = 0
+    attempts: int = 0
+    kind: str = ""
+    reference: str | None = None
+    channel_row: str = ""
+    contact: str = ""
+    budget: BudgetFacts | None = None
+
+
 class DueChannel(BaseModel):
     """A channel that nobody has asked about for long."""
 
@@ -194,12 +211,20 @@ class SweptFile(BaseModel):
     file: str
 
 
+class SweptMedia(BaseModel):
+    """Media that no worker has fetched."""
+
+    tenant: str
+    media: str
+
+
 class Swept(BaseModel):
     """What was left lying."""
 
     turns: list[SweptTurn]
     sends: list[SweptSend]
     files: list[SweptFile]
+    media: list[SweptMedia]
 
 
 _passages = TypeAdapter(list[Passage])
@@ -371,6 +396,36 @@ def settle_file(
         "p_chunks": list(chunks),
     }
     return _keys.validate_python(call("settle_file", arguments, deadline))
+
+
+def claim_media(tenant: str, media: str, seconds: int, deadline: Deadline) -> MediaClaim:
+    """Take media to be fetched within `seconds`."""
+    arguments = {"p_tenant": tenant, "p_media": media, "p_seconds": seconds}
+    return MediaClaim.model_validate(call("claim_media", arguments, deadline))
+
+
+def settle_media(
+    tenant: str,
+    media: str,
+    fence: int,
+    state: Literal["kept", "refused", "waiting"],
+    deadline: Deadline,
+    *,
+    reason: str | None = None,
+    media_type: str | None = None,
+    size: int | None = None,
+) -> None:
+    """What became of media: in the bucket under {tenant}/{media}, or why not; "waiting" gives it back."""
+    arguments = {
+        "p_tenant": tenant,
+        "p_media": media,
+        "p_fence": fence,
+        "p_state": state,
+        "p_reason": reason,
+        "p_media_type": media_type,
+        "p_bytes": size,
+    }
+    call("settle_media", arguments, deadline)
 
 
 def replay(

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
-from shared.data.rows import Offered, Passage, Replayed, Said, Written
+from shared.data.rows import KeptMedia, Offered, Passage, Replayed, Said, Written
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
@@ -133,6 +133,17 @@ class UserStore:
             .eq("state", "ready")
         )
         return rows[0]["object_key"] if rows else None
+
+    def media(self, tenant: str, media: str) -> KeptMedia | None:
+        """What a customer sent, where it is kept."""
+        rows: list[dict[str, Any]] = self._run(
+            self._client.from_("media")
+            .select("object_key,media_type")
+            .eq("tenant_id", tenant)
+            .eq("id", media)
+            .eq("state", "kept")
+        )
+        return KeptMedia.model_validate(rows[0]) if rows else None
 
     def replace_knowledge(
         self, tenant: str, name: str, media_type: str, body: bytes, sha256: str, object_key: str, chunks: list[Any]

@@ -51,6 +51,12 @@ def wake_files(files: Iterable[tuple[str, str]], cause: str, deadline: Deadline)
     return _wake("ingest", wakes, deadline)
 
 
+def wake_media(media: Iterable[tuple[str, str]], cause: str, deadline: Deadline) -> int:
+    """Wake the worker that fetches for each (tenant, media), as above; all at once, since none waits for another."""
+    wakes = [Wake({"tenant": tenant, "media": one}, one, cause) for tenant, one in media]
+    return _wake("media", wakes, deadline)
+
+
 def _turn(tenant: str, talk: str, cause: str) -> Wake:
     return Wake({"tenant": tenant, "conversation": talk}, talk, cause)
 

@@ -37,6 +37,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "ai_suggest": {"conversation": ""},
     "ai_search": {"text": "¿a qué hora abren?"},
     "app_channels": {},
+    "app_media": {"media": "00000000-0000-4000-8000-000000000000"},
     "app_replay": {"what": "turns", "ids": ["00000000-0000-4000-8000-000000000000"]},
     "app_handoff": {"conversation": "", "to": "person"},
     "app_send": {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."},

@@ -175,6 +175,19 @@ SERVER_CALLS: dict[str, Call] = {
     "channels_to_check": Call(lambda s: {"p_seconds": 60, "p_limit": 10}, "shows"),
     "channel_facts": Call(lambda s: _tenant(s, p_channel=s.id(20)), "shows"),
     "note_channel": Call(lambda s: _tenant(s, p_channel=s.id(20), p_health="good"), "changes"),
+    "claim_media": Call(lambda s: _tenant(s, p_media=s.id(180), p_seconds=60), "changes"),
+    "settle_media": Call(
+        lambda s: _tenant(
+            s,
+            p_media=s.id(181),
+            p_fence=2,
+            p_state="kept",
+            p_reason=None,
+            p_media_type="image/png",
+            p_bytes=5,
+        ),
+        "changes",
+    ),
     "claim_file": Call(lambda s: _tenant(s, p_file=s.id(72), p_seconds=60), "changes"),
     "settle_file": Call(
         lambda s: _tenant(

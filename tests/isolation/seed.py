@@ -175,6 +175,7 @@ def rows_of(side: Side) -> Iterator[tuple[str, Row]]:
         },
     )
     yield from _messages(side, conversation)
+    yield from _media(side)
     for number, state in ((70, "ready"), (71, "ready"), (72, "waiting"), (73, "waiting"), (74, "awaited")):
         yield (
             "knowledge_files",
@@ -270,6 +271,31 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
                 "next_attempt_at": LONG_AGO,
                 "dispatched_at": LONG_AGO,
                 "error": side.text("error"),
+                "created_at": created_at,
+            },
+        )
+
+
+def _media(side: Side) -> Iterator[tuple[str, Row]]:
+    for number, (created_at, state) in enumerate(
+        [(NOW, "waiting"), (NOW, "waiting"), (NOW, "kept"), (LONG_AGO, "kept")]
+    ):
+        yield (
+            "media",
+            {
+                "tenant_id": side.tenant,
+                "id": side.id(180 + number),
+                "message_id": side.id(60),
+                "place": number,
+                "kind": "image",
+                "state": state,
+                "reason": "gone",
+                "media_type": side.text("type"),
+                "bytes": 10,
+                "object_key": f"{side.tenant}/{side.id(180 + number)}" if state == "kept" else None,
+                "fence": 2,
+                "attempts": 1,
+                "claimed_until": LONG_AGO,
                 "created_at": created_at,
             },
         )

@@ -90,4 +90,9 @@ ROWS: dict[str, Row] = {
         ids=("tenant", "ids"),
         control="changes",
     ),
+    "app_media": Built(
+        lambda side: {"tenant": str(side.tenant), "media": str(side.id(182))},
+        ids=("tenant", "media"),
+        control="shows",
+    ),
 }

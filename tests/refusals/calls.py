@@ -167,4 +167,11 @@ def sealed(queue: str, key: str, **ids: str) -> str:
 def some_ids(tenant: str) -> dict[str, str]:
     """Ids of a row that is not there: a good record that changes nothing."""
     nothing = str(uuid.UUID(int=0, version=4))
-    return {"tenant": tenant, "conversation": nothing, "outbox": nothing, "file": nothing, "event": nothing}
+    return {
+        "tenant": tenant,
+        "conversation": nothing,
+        "outbox": nothing,
+        "file": nothing,
+        "event": nothing,
+        "media": nothing,
+    }

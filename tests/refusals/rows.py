@@ -51,7 +51,7 @@ def _console(function: str, body: dict[str, Any] | None = None, strong: bool = F
 class OwnersConsole(Console):
     """A console function whose body names the owner's business, which the test knows only when the world runs.
 
-    A body with "conversation" names one of that business.
+    A body with "conversation" or "media" names one of that business.
     """
 
     names_tenant = True
@@ -63,6 +63,8 @@ class OwnersConsole(Console):
 
     def bearing(self, world: World, token: str) -> Http:
         named = {"conversation": world.conversation()} if "conversation" in self._body else {}
+        if "media" in self._body:
+            named["media"] = world.media()
         body = json.dumps(self._body | named | {"tenant": world.owner.tenant}).encode()
         return Http("POST", self.call.path, self.call.headers | {"authorization": f"Bearer {token}"}, body=body)
 
@@ -158,4 +160,6 @@ ROWS: dict[str, Target] = {
     "public_security": _public("public_security"),
     "public_deletion": Target("public_deletion", "public", _deletion_page),
     "app_replay": OwnersConsole("app_replay", {"what": "turns", "ids": ["00000000-0000-4000-8000-000000000000"]}),
+    "queue_media": Consumer("queue_media", "media"),
+    "app_media": OwnersConsole("app_media", {"media": ""}),
 }

@@ -1,0 +1,133 @@
+"""What a picture, a sound or a document is, by its bytes: what it says of itself counts for nothing.
+
+Whoever answers opens it in a browser. So it is of a kind that browsers and phones show, it is one thing only, and a
+picture is no larger than a camera takes. Signatures: the formats' own specifications.
+"""
+
+import struct
+from typing import Literal
+
+Kind = Literal["image", "audio", "video", "document", "sticker"]
+Reason = Literal[
+    "foreign_address", "gone", "kind_differs", "macros", "over_budget", "polyglot", "too_big", "too_many_pixels",
+    "unreadable",
+]  # fmt: skip
+
+MAXIMUM_PIXELS = 60_000_000
+_PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
+_SOUNDS = {
+    b"OggS": "audio/ogg", b"ID3": "audio/mpeg", b"\xff\xfb": "audio/mpeg", b"\xff\xf3": "audio/mpeg",
+    b"\xff\xf1": "audio/aac", b"\xff\xf9": "audio/aac", b"#!AMR": "audio/amr",
+}  # fmt: skip
+# What a browser or an unpacker would take for something else, wherever it finds it.
+_FOREIGN = (b"<script", b"<html", b"<svg", b"<?php", b"%PDF-")
+_ARCHIVE_END = b"PK\x05\x06"
+_LONGEST_ARCHIVE_END = 65_557
+# Markers of a JPEG that carry its size: start of frame, without DHT, JPG and DAC (ITU T.81, table B.1).
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+class RefusedMediaError(Exception):
+    """Media that is not kept. `reason` is the whole of it: nothing of the content is told."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+def type_of(kind: str, data: bytes) -> str:
+    """The media type of what was sent as one of Kind. Raises RefusedMediaError."""
+    if kind in ("image", "sticker"):
+        return _picture(data)
+    if kind == "document":
+        return _document(data)
+    if data[4:8] == b"ftyp":
+        return "audio/mp4" if kind == "audio" else "video/mp4"
+    found = _begins(data, _SOUNDS) if kind == "audio" else None
+    if found is None:
+        raise RefusedMediaError("kind_differs")
+    return found
+
+
+def _picture(data: bytes) -> str:
+    found = "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else _begins(data, _PICTURES)
+    if found is None:
+        raise RefusedMediaError("kind_differs")
+    lowered = data.lower()
+    if any(sign.lower() in lowered for sign in _FOREIGN) or _ARCHIVE_END in data[-_LONGEST_ARCHIVE_END:]:
+        raise RefusedMediaError("polyglot")
+    try:
+        width, height = _SIZES[found](data)
+    except (struct.error, IndexError, ValueError):
+        raise RefusedMediaError("unreadable") from None
+    if not 0 < width * height <= MAXIMUM_PIXELS:
+        raise RefusedMediaError("too_many_pixels")
+    return found
+
+
+def _document(data: bytes) -> str:
+    if data.startswith(b"%PDF-"):
+        return "application/pdf"
+    if data.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in data:
+        if b"vbaProject.bin" in data:
+            raise RefusedMediaError("macros")
+        return "application/vnd.openxmlformats-officedocument"
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise RefusedMediaError("kind_differs") from None
+    if not text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
+        raise RefusedMediaError("kind_differs")
+    return "text/plain"
+
+
+def _begins(data: bytes, signatures: dict[bytes, str]) -> str | None:
+    return next((name for sign, name in signatures.items() if data.startswith(sign)), None)
+
+
+def _size_of_png(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def _size_of_gif(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack("<HH", data[6:10])
+    return width, height
+
+
+def _size_of_webp(data: bytes) -> tuple[int, int]:
+    """Of the three forms of its first chunk: lossy, lossless, extended (RFC 9649)."""
+    chunk = data[12:16]
+    if chunk == b"VP8 ":
+        width, height = struct.unpack("<HH", data[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    if chunk == b"VP8L":
+        [bits] = struct.unpack("<I", data[21:25])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8X":
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    raise ValueError("not a chunk of a picture")
+
+
+def _size_of_jpeg(data: bytes) -> tuple[int, int]:
+    place = 2
+    while True:
+        if data[place] != 0xFF:
+            raise ValueError("not a marker")
+        marker = data[place + 1]
+        if marker in _FRAMES:
+            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
+            return width, height
+        if marker == 0xFF:
+            place += 1
+            continue
+        [length] = struct.unpack(">H", data[place + 2 : place + 4])
+        place += 2 + length
+
+
+_SIZES = {
+    "image/png": _size_of_png,
+    "image/gif": _size_of_gif,
+    "image/webp": _size_of_webp,
+    "image/jpeg": _size_of_jpeg,
+}
