@@ -36,8 +36,11 @@ STRIDE = RUN - PIECE + 1
 CANARY_PIECE, SIGN = 12, 6
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
-# No telephone and no document has fewer digits.
-FEWEST_DIGITS = 6
+# No telephone and no document has fewer digits than six, nor more signs and letters than five between two of them.
+_NEAR_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,5}[0-9]){5}")
+# The shapes of secrets that may be shorter than these characters have one of these in them (privacy/shapes.py).
+LEAST_SECRET = 16
+_SHORT_SECRETS = ("://", "earer", "EARER", "asic ")
 # Digits for letters are read as letters on both sides.
 _ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 _TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
@@ -109,7 +112,7 @@ class AnswerGuard:
             yield "invented_price"
         if promises_in(low) - self._promises:
             yield "invented_promise"
-        if find_shapes(answer):
+        if _may_be_secret(answer) and find_shapes(answer):
             yield "secret"
 
 
@@ -169,10 +172,15 @@ def _plainer(answer: str) -> Iterator[str]:
 
 def _others(answer: str, low: str, ours: bytes) -> bool:
     """Whether the answer holds a telephone, an address or a document that is not in `ours`."""
-    if "@" not in answer and sum([low.count(digit) for digit in "0123456789"]) < FEWEST_DIGITS:
+    if "@" not in answer and _NEAR_DIGITS.search(low) is None:
         return False
     spans = [*find_addresses(answer), *find_lettered(answer), *find_numbers(answer)]
     return any(_bare(canonical(answer[start:end])) not in ours for start, end, _ in spans)
+
+
+def _may_be_secret(answer: str) -> bool:
+    """Whether anything in it is long enough for a secret, or opens one that may be short."""
+    return any(sign in answer for sign in _SHORT_SECRETS) or max(map(len, answer.split()), default=0) >= LEAST_SECRET
 
 
 def _is_within(host: str, hosts: Iterable[str]) -> bool:
