@@ -1,19 +1,22 @@
-"""The media queue calls with what a customer sent beside words.
+"""The media queue calls with what is sent beside words, in either direction.
 
-One worker fetches it from Meta while its address lives, looks at its bytes, and puts it into the bucket. Its outcome is
-written down: kept, or refused with the reason that the business sees.
+One worker fetches from Meta what a customer sent, or hands over to it what a person sends, and looks at its bytes. Its
+outcome is written down: kept, or refused with the reason that the business sees.
 """
 
 import logging
+from typing import NamedTuple
 
 from shared.abuse.admission import Account, Denied, Grant, Want, admit
 from shared.abuse.server_books import ServerBooks
 from shared.cloud import objects
 from shared.data import credentials, store
-from shared.data.store import MediaClaim
+from shared.data.encryption import Sensitive
+from shared.data.store import ChannelFacts, MediaClaim
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
-from shared.messaging.media import MAXIMUM_BYTES, fetch
+from shared.messaging.media import MAXIMUM_BYTES, fetch, hand_over
+from shared.messaging.wake import wake_sends
 from shared.safety.media import RefusedMediaError, type_of
 
 log = logging.getLogger("portero")
@@ -25,7 +28,7 @@ GUARD = guard(
     consumes=("file",),
     # Nobody sends a shop more than twenty pictures in a minute, and who does waits.
     rates=(("contact", 20, 60),),
-    writes=("media", "bucket", "usage_ledger", "usage_alerts"),
+    writes=("media", "bucket", "messages", "outbox", "usage_ledger", "usage_alerts"),
     store_down="queue",
 )
 
@@ -37,13 +40,13 @@ OBJECT_SECONDS = 10.0
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, fetch, look, keep, settle."""
+    """Claim, fetch or hand over, settle; wake the message that waited for it."""
     tenant, media = request.ids["tenant"], request.ids["media"]
     claim = store.claim_media(tenant, media, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
         return Response(body={"outcome": claim.state})
     try:
-        media_type, size = _take(tenant, media, claim, request)
+        taken = _take(tenant, media, claim, request)
     except RefusedMediaError as refused:
         log.info("media refused", extra={"reason": refused.reason})
         store.settle_media(tenant, media, claim.fence, "refused", request.deadline, reason=refused.reason)
@@ -52,28 +55,70 @@ def handler(request: Request) -> Response:
         # Given back, so that the queue's next try finds it free.
         store.settle_media(tenant, media, claim.fence, "waiting", request.deadline)
         raise
-    store.settle_media(tenant, media, claim.fence, "kept", request.deadline, media_type=media_type, size=size)
+    freed = store.settle_media(
+        tenant,
+        media,
+        claim.fence,
+        "kept",
+        request.deadline,
+        media_type=taken.media_type,
+        size=taken.size,
+        reference=taken.reference,
+    )
+    if freed:
+        wake_sends([(tenant, freed.outbox, freed.conversation)], media, request.deadline)
     return Response(body={"outcome": "kept"})
 
 
-def _take(tenant: str, media: str, claim: MediaClaim, request: Request) -> tuple[str, int]:
-    """Its media type and its size in bytes, once it lies in the bucket. Raises RefusedMediaError or Unavailable."""
+class Taken(NamedTuple):
+    """What lies in the bucket; `size` in bytes, `reference` as WhatsApp calls what goes out."""
+
+    media_type: str
+    size: int
+    reference: str | None = None
+
+
+def _take(tenant: str, media: str, claim: MediaClaim, request: Request) -> Taken:
+    """Raises RefusedMediaError or Unavailable."""
     if claim.attempts > ATTEMPTS_AT_MOST:
         raise RefusedMediaError("unreadable")
-    if claim.reference is None:
-        raise RefusedMediaError("gone")
     channel = store.channel_facts(tenant, claim.channel_row, request.deadline)
     token = None
     if channel.credential:
         token = credentials.open_sealed(tenant, "access_token", channel.credential, request.deadline)
+    key = f"{tenant}/{media}"
+    return (
+        _out(key, claim, channel, token, request)
+        if claim.goes_out
+        else _in(tenant, key, claim, channel, token, request)
+    )
+
+
+def _in(
+    tenant: str, key: str, claim: MediaClaim, channel: ChannelFacts, token: Sensitive | None, request: Request
+) -> Taken:
+    """What a customer sent, from Meta into the bucket."""
+    if claim.reference is None:
+        raise RefusedMediaError("gone")
     with _admitted(tenant, claim, request) as grant:
         data = fetch(channel, claim.reference, token, request.deadline)
         media_type = type_of(claim.kind, data)
         grant.dispatch("files", "file_bytes")
-        seconds = min(OBJECT_SECONDS, request.deadline.remaining())
-        objects.put("media", f"{tenant}/{media}", data, media_type, seconds)
+        objects.put("media", key, data, media_type, min(OBJECT_SECONDS, request.deadline.remaining()))
         grant.spend(files=1, file_bytes=len(data))
-    return media_type, len(data)
+    return Taken(media_type, len(data))
+
+
+def _out(key: str, claim: MediaClaim, channel: ChannelFacts, token: Sensitive | None, request: Request) -> Taken:
+    """What a person sends, from the bucket to WhatsApp; a page fetches it itself when the message leaves."""
+    data = objects.get("media", key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    if data is None:
+        raise RefusedMediaError("missing")
+    if type_of(claim.kind, data) != claim.media_type or len(data) != claim.bytes:
+        raise RefusedMediaError("kind_differs")
+    if channel.kind != "whatsapp":
+        return Taken(claim.media_type, len(data))
+    return Taken(claim.media_type, len(data), hand_over(channel, claim.media_type, data, token, request.deadline))
 
 
 def _admitted(tenant: str, claim: MediaClaim, request: Request) -> Grant:

@@ -13,12 +13,14 @@ MIGRATIONS = PROJECT / "supabase" / "migrations"
 MEMBERS_MAY_CALL = [
     *(
         "admit_my_usage",
+        "finish_media",
         "finish_upload",
         "hand_over",
         "lift_strikes",
         "my_budget_facts",
         "name_template",
         "offer_file",
+        "offer_media",
         "open_my_budget",
         "remove_file",
         "replay_mine",

@@ -8,6 +8,8 @@ from typing import Any
 from local.meta.errors import ERRORS, GraphError
 from local.payloads import Json
 
+MEDIA_TYPES = ("image", "audio", "video", "document", "sticker")
+ATTACHMENT_TYPES = ("image", "audio", "video", "file")
 MESSAGE_TYPES = (
     "audio",
     "contacts",
@@ -94,6 +96,7 @@ class Checked:
     text: str | None
     callback_data: str | None = None
     template: tuple[str, str] | None = None
+    media: str | None = None
 
 
 def read_object(body: bytes) -> Json:
@@ -136,7 +139,10 @@ def check_whatsapp_message(message: Json, own_number: str) -> Checked:
     if kind == "template" and not (content.get("name") and (content.get("language") or {}).get("code")):
         raise Refusal(ERRORS[131008], "Parameter template needs a name and a language code")
     named = (content["name"], content["language"]["code"]) if kind == "template" else None
-    return Checked(recipient, recipient_input, by_user_id, kind, text, callback_data, named)
+    media = str(content.get("id", "")) if kind in MEDIA_TYPES else None
+    if kind == "audio" and "caption" in content:
+        raise Refusal(ERRORS[100], "Unexpected key caption on param audio.")
+    return Checked(recipient, recipient_input, by_user_id, kind, text, callback_data, named, media)
 
 
 def check_direct_message(message: Json, channel: str) -> Checked:
@@ -150,6 +156,11 @@ def check_direct_message(message: Json, channel: str) -> Checked:
     if not isinstance(content, dict):
         raise Refusal(ERRORS[100], "The parameter message is required")
     metadata = content.get("metadata") if channel == "messenger" else None
+    attachment = content.get("attachment")
+    if isinstance(attachment, dict):
+        if "text" in content or attachment.get("type") not in ATTACHMENT_TYPES:
+            raise Refusal(ERRORS[100], "A message has a text or an attachment of a known type")
+        return Checked(recipient, recipient, True, attachment["type"], None, metadata)
     return Checked(recipient, recipient, True, "text", _checked_text(content.get("text"), channel), metadata)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import secrets
 
+import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -33,9 +34,22 @@ async def post_message(graph: Graph, request: Request) -> Response:
     await asyncio.sleep(misbehaviour.stall_seconds)
     if misbehaviour.error is not None:
         raise Refusal(ERRORS[misbehaviour.error])
+    if node in graph.accounts:
+        await _fetch_attachment(message)
     send = _send_whatsapp if node in graph.numbers else _send_direct_message
     answer = send(graph, node, message)
     return DroppedResponse() if misbehaviour.drop else JSONResponse(answer)
+
+
+async def _fetch_attachment(message: Json) -> None:
+    """What a page sends Meta fetches first, as anybody. Raises Refusal."""
+    url = (((message.get("message") or {}).get("attachment") or {}).get("payload") or {}).get("url")
+    if url is None:
+        return
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(url)
+    if answer.status_code != 200 or not answer.content:
+        raise Refusal(ERRORS[100], "The attachment could not be fetched from its address.")
 
 
 def _send_whatsapp(graph: Graph, number_id: str, message: Json) -> Json:
@@ -47,6 +61,8 @@ def _send_whatsapp(graph: Graph, number_id: str, message: Json) -> Json:
         raise Refusal(ERRORS[131047])
     if checked.type == "template" and checked.template not in DEMO_TEMPLATES:
         raise Refusal(ERRORS[132001])
+    if checked.media is not None and checked.media not in graph.media:
+        raise Refusal(ERRORS[131009], "The media is not one of this number's")
     if not graph.windows.take_turn(number_id, checked.recipient):
         raise Refusal(ERRORS[131056])
     wamid = payloads.new_wamid(checked.recipient, outgoing=True)
@@ -63,7 +79,7 @@ def _send_whatsapp(graph: Graph, number_id: str, message: Json) -> Json:
 def _send_direct_message(graph: Graph, account_id: str, message: Json) -> Json:
     channel = graph.accounts[account_id]
     checked = check_direct_message(message, channel)
-    if checked.text is None:
+    if checked.type == "sender_action":
         return {"recipient_id": checked.recipient}  # typing_on, mark_seen
     if not graph.windows.is_open(account_id, checked.recipient):
         raise Refusal(OUTSIDE_MESSENGER_WINDOW)
@@ -75,10 +91,10 @@ def _send_direct_message(graph: Graph, account_id: str, message: Json) -> Json:
 
 def _announce_direct_message(graph: Graph, mid: str, channel: str, account_id: str, checked: Checked) -> None:
     """Queue the echo, and on Messenger the delivery; both say when the person has read it."""
-    assert checked.text is not None
     kind = "page" if channel == "messenger" else "instagram"
     tell = functools.partial(payloads.page_event, kind, account_id, checked.recipient, at=graph.clock())
-    echo = {"mid": mid, "text": checked.text, "is_echo": True, "app_id": int(payloads.DEMO_APP_ID)}
+    said: Json = {"attachments": [{"type": checked.type}]} if checked.text is None else {"text": checked.text}
+    echo = {"mid": mid, **said, "is_echo": True, "app_id": int(payloads.DEMO_APP_ID)}
     if checked.callback_data is not None:
         echo["metadata"] = checked.callback_data
     events = [tell({"message": echo}, is_own=True)]

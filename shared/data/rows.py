@@ -53,6 +53,14 @@ class Offered(BaseModel):
     refused: Literal["too_many"] | None = None
 
 
+class OfferedMedia(BaseModel):
+    """The media that waits for its file and the key it shall have, or why nothing may be sent."""
+
+    media: str = ""
+    object_key: str = ""
+    refused: Literal["outside_window", "opted_out", "no_caption"] | None = None
+
+
 class KeptMedia(BaseModel):
     """The key of an object that a customer sent, and what it is."""
 

@@ -119,6 +119,14 @@ class SealedCredential(BaseModel):
     wrapped_key: str
 
 
+class SentMedia(BaseModel):
+    """A file that is sent beside the text: WhatsApp's own id of it, or our object for a page to fetch."""
+
+    kind: Literal["image", "audio", "video", "document", "sticker"]
+    reference: str | None
+    object_key: str
+
+
 class OutboxClaim(BaseModel):
     """The answer to a claim of an outbox row; everything below `state` is there when it is "claimed".
 
@@ -135,6 +143,7 @@ class OutboxClaim(BaseModel):
     recipient: Recipient | None = None
     window_open: bool = False
     template: Template | None = None
+    media: SentMedia | None = None
     credential: SealedCredential | None = None
     budget: BudgetFacts | None = None
     contact: str = ""
@@ -160,7 +169,8 @@ class FileClaim(BaseModel):
 class MediaClaim(BaseModel):
     """The answer to a claim of media; everything below `state` is there when it is "claimed".
 
-    `reference` is WhatsApp's id of it or a page's address, None where the provider's item is gone.
+    `reference` is WhatsApp's id of it or a page's address, None where the provider's item is gone, and of what
+    `goes_out`, which lies in the bucket and has a `media_type` and `bytes` that were announced.
     """
 
     state: Literal["claimed", "busy", "done", "absent"]
@@ -168,9 +178,19 @@ class MediaClaim(BaseModel):
     attempts: int = 0
     kind: str = ""
     reference: str | None = None
+    goes_out: bool = False
+    media_type: str | None = None
+    bytes: int | None = None
     channel_row: str = ""
     contact: str = ""
     budget: BudgetFacts | None = None
+
+
+class FreedSend(BaseModel):
+    """A row of the outbox that may leave now."""
+
+    outbox: str
+    conversation: str
 
 
 class DueChannel(BaseModel):
@@ -414,8 +434,12 @@ def settle_media(
     reason: str | None = None,
     media_type: str | None = None,
     size: int | None = None,
-) -> None:
-    """What became of media: in the bucket under {tenant}/{media}, or why not; "waiting" gives it back."""
+    reference: str | None = None,
+) -> FreedSend | None:
+    """What became of media: in the bucket under {tenant}/{media}, or why not; "waiting" gives it back.
+
+    The row of the outbox that waited for it.
+    """
     arguments = {
         "p_tenant": tenant,
         "p_media": media,
@@ -424,8 +448,10 @@ def settle_media(
         "p_reason": reason,
         "p_media_type": media_type,
         "p_bytes": size,
+        "p_reference": reference,
     }
-    call("settle_media", arguments, deadline)
+    freed = call("settle_media", arguments, deadline)
+    return FreedSend.model_validate(freed) if freed else None
 
 
 def replay(

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from shared.clock import Deadline
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
-from shared.data.rows import KeptMedia, Offered, Passage, Replayed, Said, Written
+from shared.data.rows import KeptMedia, Offered, OfferedMedia, Passage, Replayed, Said, Written
 from shared.errors import Problem, Unavailable
 from shared.settings import Setting, read
 
@@ -144,6 +144,25 @@ class UserStore:
             .eq("state", "kept")
         )
         return KeptMedia.model_validate(rows[0]) if rows else None
+
+    def offer_media(
+        self, tenant: str, conversation: str, key: str, kind: str, media_type: str, size: int, text: str | None
+    ) -> OfferedMedia:
+        """Keep a message whose file is to come, once for each `key`; the conversation is the member's from then on."""
+        arguments: Any = {
+            "p_tenant": tenant,
+            "p_conversation": conversation,
+            "p_key": key,
+            "p_kind": kind,
+            "p_media_type": media_type,
+            "p_bytes": size,
+            "p_text": text,
+        }
+        return OfferedMedia.model_validate(self._run(self._client.rpc("offer_media", arguments)))
+
+    def finish_media(self, tenant: str, media: str) -> str:
+        """The file has come: its state now."""
+        return str(self._run(self._client.rpc("finish_media", {"p_tenant": tenant, "p_media": media})))
 
     def replace_knowledge(
         self, tenant: str, name: str, media_type: str, body: bytes, sha256: str, object_key: str, chunks: list[Any]

@@ -1,4 +1,4 @@
-"""Fetching what a customer sent, from Meta: only from its own addresses, and no more than is kept.
+"""Files on their way from and to Meta: fetched only from its own addresses, and no more than is kept.
 
 WhatsApp names a media object, whose address lives for five minutes and wants the token (Cloud API, "Media"); Messenger
 and Instagram give the address itself, which anybody could have written if anybody could sign a webhook.
@@ -21,7 +21,7 @@ from shared.safety.media import RefusedMediaError
 from shared.settings import Secret, Setting, read
 
 MAXIMUM_BYTES = 16 * 1024 * 1024
-MAXIMUM_SECONDS = 5.0
+MAXIMUM_SECONDS, UPLOAD_SECONDS = 5.0, 20.0
 REDIRECTS = 3
 # Scheme, host and port, and nothing that two readers of an address could read in two ways.
 _ADDRESS = re.compile(r"(https?)://([a-z0-9.-]{1,253})(:[0-9]{1,5})?(?:[/?][!-\[\]-~]{0,4000})?")
@@ -42,6 +42,29 @@ def fetch(channel: ChannelFacts, reference: str, token: Sensitive | None, deadli
     if told.get("sha256") not in (digest.hexdigest(), base64.b64encode(digest.digest()).decode()):
         raise Unavailable("media_damaged")
     return data
+
+
+def hand_over(channel: ChannelFacts, media_type: str, data: bytes, token: Sensitive | None, deadline: Deadline) -> str:
+    """Give WhatsApp a file that is to be sent; what it calls it, for thirty days.
+
+    Raises RefusedMediaError (`not_taken`) for what it does not take, Unavailable when it may later.
+    """
+    bearer = {"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"}
+    try:
+        answer = _connections().post(
+            f"{read(Setting.META_GRAPH_URL)}/{channel.external_id}/media",
+            headers=bearer,
+            data={"messaging_product": "whatsapp", "type": media_type},
+            files={"file": ("file", data, media_type)},
+            timeout=httpx.Timeout(min(UPLOAD_SECONDS, deadline.remaining()), connect=1.0),
+        )
+        if answer.status_code == 400:
+            raise RefusedMediaError("not_taken")
+        if answer.status_code != 200:
+            raise Unavailable("provider_unreachable")
+        return str(answer.json()["id"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        raise Unavailable("provider_unreachable") from None
 
 
 def is_metas(address: str) -> bool:

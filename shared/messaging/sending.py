@@ -13,6 +13,7 @@ import httpx
 from shared.abuse.admission import Grant
 from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
+from shared.cloud import objects
 from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
 from shared.data.store import OutboxClaim
@@ -86,6 +87,10 @@ def _for_whatsapp(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
     assert claim.recipient is not None
     address = {"to": claim.recipient.phone} if claim.recipient.phone else {"recipient": claim.recipient.id}
     content: dict[str, Any] = {"type": "text", "text": {"body": claim.text, "preview_url": False}}
+    if claim.media is not None:
+        content = {"type": claim.media.kind, claim.media.kind: {"id": claim.media.reference}}
+        if claim.text:
+            content[claim.media.kind]["caption"] = claim.text
     if claim.template is not None:
         named = {"name": claim.template.name, "language": {"code": claim.template.language}}
         content = {"type": "template", "template": named}
@@ -101,6 +106,10 @@ def _for_whatsapp(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
 def _for_page(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
     assert claim.recipient is not None
     message: dict[str, Any] = {"text": claim.text}
+    if claim.media is not None:
+        kind = "file" if claim.media.kind == "document" else claim.media.kind
+        # Meta fetches it at once, and keeps a copy of its own.
+        message = {"attachment": {"type": kind, "payload": {"url": objects.address("media", claim.media.object_key)}}}
     if claim.channel == "messenger":
         # Comes back in the echo of this message; Instagram has no such field.
         message["metadata"] = outbox

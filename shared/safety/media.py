@@ -9,9 +9,16 @@ from typing import Literal
 
 Kind = Literal["image", "audio", "video", "document", "sticker"]
 Reason = Literal[
-    "foreign_address", "gone", "kind_differs", "macros", "over_budget", "polyglot", "too_big", "too_many_pixels",
-    "unreadable",
+    "foreign_address", "gone", "kind_differs", "macros", "missing", "not_taken", "over_budget", "polyglot", "too_big",
+    "too_many_pixels", "unreadable",
 ]  # fmt: skip
+
+# What a person may send, and as what: kinds that WhatsApp and the pages take alike.
+SENT: dict[str, Kind] = {
+    "image/jpeg": "image", "image/png": "image", "audio/ogg": "audio", "audio/mpeg": "audio", "audio/aac": "audio",
+    "audio/mp4": "audio", "video/mp4": "video", "application/pdf": "document",
+}  # fmt: skip
+_MEBIBYTE = 1024 * 1024
 
 MAXIMUM_PIXELS = 60_000_000
 _PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
@@ -33,6 +40,11 @@ class RefusedMediaError(Exception):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason: Reason = reason
+
+
+def most_bytes(kind: Kind) -> int:
+    """How large one may be: WhatsApp takes pictures of 5 MB and sounds and films of 16 MB (Cloud API, "Media")."""
+    return (5 if kind == "image" else 16) * _MEBIBYTE
 
 
 def type_of(kind: str, data: bytes) -> str:

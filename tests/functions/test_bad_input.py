@@ -37,7 +37,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "ai_suggest": {"conversation": ""},
     "ai_search": {"text": "¿a qué hora abren?"},
     "app_channels": {},
-    "app_media": {"media": "00000000-0000-4000-8000-000000000000"},
+    "app_media": {"media": ""},
     "app_replay": {"what": "turns", "ids": ["00000000-0000-4000-8000-000000000000"]},
     "app_handoff": {"conversation": "", "to": "person"},
     "app_send": {"conversation": "", "idempotency_key": "draft-00007", "text": "Hola."},
@@ -127,6 +127,8 @@ def ask(world: World, function: str, raw: bytes, content_type: str = "applicatio
 def good_body(world: World, function: str) -> dict[str, Any]:
     body = GOOD.get(function, {})
     named = {"conversation": world.conversation()} if "conversation" in body else {}
+    if "media" in body:
+        named["media"] = world.media()
     return {"tenant": world.owner.tenant} | body | named
 
 

@@ -11,17 +11,17 @@ def recover(world: World) -> dict[str, int]:
 
 def test_nothing_left_lying_is_nothing_to_do(world):
     world.receive(whatsapp_message(text("¿hacen envíos?")))
-    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "given_up": 0}
+    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "media": 0, "given_up": 0}
 
 
 def test_a_message_without_an_outcome_goes_back_to_the_queue(world):
     world.receive(whatsapp_message(text("¿hacen envíos?")))
     world.cloud.reset()  # the wake is lost
     world.rows("update inbox set received_at = now() - interval '5 minutes'")
-    assert recover(world) == {"turns": 1, "sends": 0, "files": 0, "given_up": 0}
+    assert recover(world) == {"turns": 1, "sends": 0, "files": 0, "media": 0, "given_up": 0}
     world.settle()
     assert len(world.sent()) == 1
-    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "given_up": 0}
+    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "media": 0, "given_up": 0}
 
 
 def bearer(secret: str) -> dict[str, str]:
@@ -34,6 +34,7 @@ def test_the_http_trigger_wants_the_secret_in_the_header(world):
         "turns": 0,
         "sends": 0,
         "files": 0,
+        "media": 0,
         "given_up": 0,
     }
     refused = [
@@ -57,7 +58,7 @@ def test_the_http_trigger_wants_the_secret_in_the_header(world):
     ],
 )
 def test_a_schedule_event_without_the_secret_is_refused_and_says_nothing_of_it(world, event):
-    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "given_up": 0}
+    assert recover(world) == {"turns": 0, "sends": 0, "files": 0, "media": 0, "given_up": 0}
     refused = world.invoke("cron_recover", event)
     assert refused.error is not None
     assert refused.error.type == "RuntimeError"

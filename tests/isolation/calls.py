@@ -185,6 +185,7 @@ SERVER_CALLS: dict[str, Call] = {
             p_reason=None,
             p_media_type="image/png",
             p_bytes=5,
+            p_reference="1234567",
         ),
         "changes",
     ),
@@ -251,6 +252,19 @@ MEMBER_CALLS: dict[str, Call] = {
     "my_budget_facts": Call(lambda s: _tenant(s), "shows"),
     "name_template": Call(
         lambda s: _tenant(s, p_channel=s.id(20), p_name="seguimos", p_language="es_AR", p_body=s.text("template")),
+        "changes",
+    ),
+    "finish_media": Call(lambda s: _tenant(s, p_media=s.id(184)), "changes"),
+    "offer_media": Call(
+        lambda s: _tenant(
+            s,
+            p_conversation=s.id(40),
+            p_key="picture-0007",
+            p_kind="image",
+            p_media_type="image/png",
+            p_bytes=9,
+            p_text=s.text("a person's words"),
+        ),
         "changes",
     ),
     "offer_file": Call(

@@ -278,7 +278,7 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
 
 def _media(side: Side) -> Iterator[tuple[str, Row]]:
     for number, (created_at, state) in enumerate(
-        [(NOW, "waiting"), (NOW, "waiting"), (NOW, "kept"), (LONG_AGO, "kept")]
+        [(NOW, "waiting"), (NOW, "waiting"), (NOW, "kept"), (LONG_AGO, "kept"), (NOW, "awaited")]
     ):
         yield (
             "media",
@@ -290,6 +290,7 @@ def _media(side: Side) -> Iterator[tuple[str, Row]]:
                 "kind": "image",
                 "state": state,
                 "reason": "gone",
+                "reference": f"canary-{side.letter}-reference",
                 "media_type": side.text("type"),
                 "bytes": 10,
                 "object_key": f"{side.tenant}/{side.id(180 + number)}" if state == "kept" else None,
