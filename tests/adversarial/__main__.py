@@ -21,7 +21,7 @@ RUNS = (
 )
 # A real model costs money: a sample with both guards, and one with the output guard alone.
 REAL_RUNS = (("{model}, both guards", "forward", True, 300), ("{model}, the output guard alone", "forward", False, 300))
-EVERY = 300
+EVERY, THROUGH_A_FILE = 300, 600
 
 
 def main() -> int:
@@ -42,6 +42,10 @@ def main() -> int:
             outcomes = _run(world, title, attempts(count, SEED), mode, input_guard)
             effects += sum(bool(outcome.effects) for outcome in outcomes)
             parts.append(f"## {title}\n\n{battery.table(outcomes)}")
+        if not is_real:
+            outcomes = _told("Through a file", battery.run_through_a_file(world, attempts(THROUGH_A_FILE, SEED)))
+            effects += sum(bool(outcome.effects) for outcome in outcomes)
+            parts.append(f"## Through a file of knowledge, a model that obeys\n\n{battery.table(outcomes)}")
         outcomes = _run(world, "Twins", twins(), "forward" if is_real else "answer", True)
         blocked = sum("blocked" in outcome.outcomes for outcome in outcomes)
         parts.append(f"## Twins\n\n{len(outcomes)} harmless messages with the attacks' words: {blocked} blocked.")
@@ -52,8 +56,12 @@ def main() -> int:
 
 
 def _run(world: World, title: str, tried: Iterable[Attempt], mode: str, input_guard: bool) -> list[battery.Outcome]:
+    return _told(title, battery.run(world, tried, mode=mode, input_guard=input_guard))
+
+
+def _told(title: str, ran: Iterable[battery.Outcome]) -> list[battery.Outcome]:
     outcomes = []
-    for outcome in battery.run(world, tried, mode=mode, input_guard=input_guard):
+    for outcome in ran:
         outcomes.append(outcome)
         if outcome.effects:
             print(f"EFFECT {outcome}", file=sys.stderr)
