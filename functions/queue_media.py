@@ -87,11 +87,9 @@ def _take(tenant: str, media: str, claim: MediaClaim, request: Request) -> Taken
     if channel.credential:
         token = credentials.open_sealed(tenant, "access_token", channel.credential, request.deadline)
     key = f"{tenant}/{media}"
-    return (
-        _out(key, claim, channel, token, request)
-        if claim.goes_out
-        else _in(tenant, key, claim, channel, token, request)
-    )
+    if claim.goes_out:
+        return _out(key, claim, channel, token, request)
+    return _in(tenant, key, claim, channel, token, request)
 
 
 def _in(

@@ -72,16 +72,12 @@ def is_metas(address: str) -> bool:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         return False
-    origin, host = f"{found[1]}://{found[2]}{found[3] or ''}", found[2]
-    for known in read(Setting.MEDIA_HOSTS).split():
-        if origin == known or (
-            known.startswith("https://*.")
-            and found[1] == "https"
-            and not found[3]
-            and host.endswith(known.removeprefix("https://*"))
-        ):
-            return True
-    return False
+    scheme, host, port = found.groups(default="")
+    known = read(Setting.MEDIA_HOSTS).split()
+    if f"{scheme}://{host}{port}" in known:
+        return True
+    domains = tuple(origin.removeprefix("https://*") for origin in known if origin.startswith("https://*."))
+    return scheme == "https" and not port and host.endswith(domains)
 
 
 def _describe(media: str, bearer: dict[str, str], deadline: Deadline) -> dict[str, Any]:
