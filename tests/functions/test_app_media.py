@@ -134,9 +134,11 @@ def test_what_never_came_and_what_may_not_be_sent(world):
     assert offer(world, jpeg(), idempotency_key="picture-0005").json()["detail"].startswith("The customer asked")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_what_is_no_file_to_be_sent_is_refused(world):
+    begun(world)
+    named = {"tenant": world.owner.tenant, "conversation": world.conversation(), "idempotency_key": "picture-0001"}
+    assert world.call_as_owner("/app/send", named | {"media_type": "image/jpeg", "size": 10}).status_code == 201
+    for body in (
         {"media_type": "image/svg+xml", "size": 10},
         {"media_type": "application/zip", "size": 10},
         {"media_type": "image/jpeg", "size": 5 * 1024 * 1024 + 1},
@@ -145,10 +147,5 @@ def test_what_never_came_and_what_may_not_be_sent(world):
         {"media_type": "image/jpeg"},
         {"size": 10},
         {"media_type": "image/jpeg", "size": 10, "text": "x" * 1025},
-    ],
-)
-def test_what_is_no_file_to_be_sent_is_refused(world, body):
-    begun(world)
-    named = {"tenant": world.owner.tenant, "conversation": world.conversation(), "idempotency_key": "picture-0001"}
-    assert world.call_as_owner("/app/send", named | {"media_type": "image/jpeg", "size": 10}).status_code == 201
-    assert world.call_as_owner("/app/send", named | body).status_code == 422
+    ):
+        assert world.call_as_owner("/app/send", named | body).status_code == 422
