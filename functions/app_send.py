@@ -9,10 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.abuse.admission import Account, Denied, Want, admit
-from shared.abuse.person_books import PersonBooks
-from shared.abuse.rate_limit import fields
-from shared.cloud import objects
+from shared.abuse.uploads import Upload, offer
+from shared.data.rows import OfferedMedia
 from shared.data.user_store import UserStore
 from shared.errors import Problem
 from shared.guard import Request, Response, guard, jwt
@@ -39,8 +37,6 @@ REFUSALS = {
     "no_caption": "text: only WhatsApp takes words beside a file, and none beside a sound.",
     "too_long": "text: Messenger takes 2,000 characters, Instagram 1,000 bytes.",
 }
-
-
 MAXIMUM_CAPTION = 1024
 
 
@@ -89,22 +85,18 @@ def handler(request: Request) -> Response:
 
 
 def _offer(request: Request, store: UserStore, written: Written) -> Response:
-    """A message that waits, and the form by which exactly this file may come within five minutes."""
+    """A message that waits for its file, and the form for it."""
     tenant, size, media_type = str(written.tenant), written.size or 0, written.media_type or ""
     # Asked first, so that a stranger's tenant costs nothing.
     store.tenant(tenant)
-    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
-    meters = {"files": (1, 1), "file_bytes": (size, size)}
-    grant = admit(request, account, Want("meta", meters, member=request.caller.user))
-    if isinstance(grant, Denied):
-        raise grant.problem()
-    with grant:
+
+    def keep() -> OfferedMedia:
         conversation, key = str(written.conversation), written.idempotency_key
-        offered = store.offer_media(tenant, conversation, key, SENT[media_type], media_type, size, written.text)
-        if offered.refused is not None:
-            grant.spend(files=0, file_bytes=0)
-            raise Problem(offered.refused, 409, REFUSALS[offered.refused])
-        url, form = objects.form("media", offered.object_key, media_type, size)
-        grant.spend(files=1, file_bytes=size)
-    body = {"media": offered.media, "state": "awaited", "form": {"url": url, "fields": form}}
-    return Response(status=201, body=body, headers=fields(grant.policies))
+        kept = store.offer_media(tenant, conversation, key, SENT[media_type], media_type, size, written.text)
+        if kept.refused is not None:
+            raise Problem(kept.refused, 409, REFUSALS[kept.refused])
+        return kept
+
+    upload = Upload("media", media_type, size, "meta")
+    kept, form, left = offer(request, store, tenant, request.caller.user, upload, keep)
+    return Response(status=201, body={"media": kept.media, "state": "awaited", "form": form}, headers=left)

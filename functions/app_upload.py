@@ -10,12 +10,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.abuse import uploads
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.person_books import PersonBooks
 from shared.abuse.prices import cost, tokens_at_most
 from shared.abuse.rate_limit import fields
 from shared.assistant.model import embed, embedding_breaker
 from shared.cloud import objects
+from shared.data.rows import Offered
 from shared.data.user_store import UserStore
 from shared.errors import Problem
 from shared.guard import Request, Response, guard, jwt
@@ -80,23 +82,19 @@ def handler(request: Request) -> Response:
 
 
 def _offer(request: Request, store: UserStore, upload: Upload) -> Response:
-    """A row that waits, and the form by which exactly this file may come within five minutes."""
-    tenant, size = str(upload.tenant), upload.size or 0
-    media_type = KINDS[kind_of(upload.name or "")]
-    account = Account(store.budget_facts(tenant), PersonBooks(tenant, store))
-    meters = {"files": (1, 1), "file_bytes": (size, size)}
-    grant = admit(request, account, Want("model", meters, member=request.caller.user))
-    if isinstance(grant, Denied):
-        raise grant.problem()
-    with grant:
-        offered = store.offer_file(tenant, upload.name or "", media_type, size)
-        if offered.refused is not None:
-            grant.spend(files=0, file_bytes=0)
-            raise Problem(offered.refused, 409, "Twenty files wait already: let them be read first.")
-        url, form = objects.form("knowledge", offered.object_key, media_type, size)
-        grant.spend(files=1, file_bytes=size)
-    body = {"file": offered.file, "state": "awaited", "form": {"url": url, "fields": form}}
-    return Response(status=201, body=body, headers=fields(grant.policies))
+    """A row that waits for its file, and the form for it."""
+    tenant, name, size = str(upload.tenant), upload.name or "", upload.size or 0
+    media_type = KINDS[kind_of(name)]
+
+    def keep() -> Offered:
+        kept = store.offer_file(tenant, name, media_type, size)
+        if kept.refused is not None:
+            raise Problem(kept.refused, 409, "Twenty files wait already: let them be read first.")
+        return kept
+
+    wanted = uploads.Upload("knowledge", media_type, size, "model")
+    kept, form, left = uploads.offer(request, store, tenant, request.caller.user, wanted, keep)
+    return Response(status=201, body={"file": kept.file, "state": "awaited", "form": form}, headers=left)
 
 
 def _finish(request: Request, store: UserStore, upload: Upload) -> Response:

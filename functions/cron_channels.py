@@ -7,9 +7,10 @@ tells us of them; a subscription that is gone is renewed. The answer counts what
 import logging
 from collections import Counter
 
-from shared.data import credentials, store
+from shared.data import store
 from shared.errors import Unavailable
 from shared.guard import Request, Response, cron, guard
+from shared.messaging.access import token_of
 from shared.messaging.accounts import health_of
 
 log = logging.getLogger("portero")
@@ -47,9 +48,7 @@ def _check(tenant: str, channel: str, request: Request) -> str:
     """What was found, and written down; "unreachable" is not, so that it is asked again."""
     facts = store.channel_facts(tenant, channel, request.deadline)
     try:
-        token = None
-        if facts.credential is not None:
-            token = credentials.open_sealed(tenant, "access_token", facts.credential, request.deadline)
+        token = token_of(tenant, facts.credential, request.deadline)
         health = health_of(facts, token, request.deadline)
     except Unavailable as problem:
         log.warning("channel not checked", extra={"problem": problem.name})

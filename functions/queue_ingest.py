@@ -13,8 +13,8 @@ from shared.abuse.server_books import ServerBooks
 from shared.assistant.gate import is_safe
 from shared.assistant.model import embed, embedding_breaker
 from shared.cloud import objects
-from shared.data import store
-from shared.data.store import FileClaim
+from shared.data import files
+from shared.data.files import FileClaim
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
 from shared.knowledge.chunks import cut
@@ -44,18 +44,18 @@ OBJECT_SECONDS, READING_SECONDS = 10.0, 20.0
 def handler(request: Request) -> Response:
     """Claim, read, cut, embed, settle; then the objects that nothing names any more."""
     tenant, file = request.ids["tenant"], request.ids["file"]
-    claim = store.claim_file(tenant, file, CLAIM_SECONDS, request.deadline)
+    claim = files.claim_file(tenant, file, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
         return Response(body={"outcome": claim.state})
     try:
         gone, outcome = _take(tenant, file, claim, request)
     except RefusedFileError as refused:
-        gone = store.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason=refused.reason)
+        gone = files.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason=refused.reason)
         outcome = "refused"
         log.info("file refused", extra={"reason": refused.reason})
     except Unavailable:
         # Given back, so that the queue's next try finds it free.
-        store.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
+        files.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
         raise
     for key in gone:
         objects.delete("knowledge", key, min(OBJECT_SECONDS, request.deadline.remaining()))
@@ -75,7 +75,7 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
     passages = cut(text)
     safe = [passage for passage in passages if is_safe(passage)]
     vectors = _embedded(tenant, claim, safe, request)
-    gone = store.settle_file(
+    gone = files.settle_file(
         tenant,
         file,
         claim.fence,

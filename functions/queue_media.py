@@ -10,11 +10,14 @@ from typing import NamedTuple
 from shared.abuse.admission import Account, Denied, Grant, Want, admit
 from shared.abuse.server_books import ServerBooks
 from shared.cloud import objects
-from shared.data import credentials, store
+from shared.data import media as rows
+from shared.data import store
 from shared.data.encryption import Sensitive
-from shared.data.store import ChannelFacts, MediaClaim
+from shared.data.media import MediaClaim
+from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
+from shared.messaging.access import token_of
 from shared.messaging.media import MAXIMUM_BYTES, fetch, hand_over
 from shared.messaging.wake import wake_sends
 from shared.safety.media import RefusedMediaError, type_of
@@ -42,20 +45,20 @@ OBJECT_SECONDS = 10.0
 def handler(request: Request) -> Response:
     """Claim, fetch or hand over, settle; wake the message that waited for it."""
     tenant, media = request.ids["tenant"], request.ids["media"]
-    claim = store.claim_media(tenant, media, CLAIM_SECONDS, request.deadline)
+    claim = rows.claim_media(tenant, media, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
         return Response(body={"outcome": claim.state})
     try:
         taken = _take(tenant, media, claim, request)
     except RefusedMediaError as refused:
         log.info("media refused", extra={"reason": refused.reason})
-        store.settle_media(tenant, media, claim.fence, "refused", request.deadline, reason=refused.reason)
+        rows.settle_media(tenant, media, claim.fence, "refused", request.deadline, reason=refused.reason)
         return Response(body={"outcome": "refused"})
     except Unavailable:
         # Given back, so that the queue's next try finds it free.
-        store.settle_media(tenant, media, claim.fence, "waiting", request.deadline)
+        rows.settle_media(tenant, media, claim.fence, "waiting", request.deadline)
         raise
-    freed = store.settle_media(
+    freed = rows.settle_media(
         tenant,
         media,
         claim.fence,
@@ -82,10 +85,10 @@ def _take(tenant: str, media: str, claim: MediaClaim, request: Request) -> Taken
     """Raises RefusedMediaError or Unavailable."""
     if claim.attempts > ATTEMPTS_AT_MOST:
         raise RefusedMediaError("unreadable")
+    if claim.is_late:
+        raise RefusedMediaError("missing" if claim.goes_out else "gone")
     channel = store.channel_facts(tenant, claim.channel_row, request.deadline)
-    token = None
-    if channel.credential:
-        token = credentials.open_sealed(tenant, "access_token", channel.credential, request.deadline)
+    token = token_of(tenant, channel.credential, request.deadline)
     key = f"{tenant}/{media}"
     if claim.goes_out:
         return _out(key, claim, channel, token, request)
@@ -99,7 +102,7 @@ def _in(
     if claim.reference is None:
         raise RefusedMediaError("gone")
     with _admitted(tenant, claim, request) as grant:
-        data = fetch(channel, claim.reference, token, request.deadline)
+        data = _fetched(channel, claim.reference, token, grant, request)
         media_type = type_of(claim.kind, data)
         grant.dispatch("files", "file_bytes")
         objects.put("media", key, data, media_type, min(OBJECT_SECONDS, request.deadline.remaining()))
@@ -107,9 +110,20 @@ def _in(
     return Taken(media_type, len(data))
 
 
+def _fetched(channel: ChannelFacts, reference: str, token: Sensitive | None, grant: Grant, request: Request) -> bytes:
+    """As many bytes as the business has left."""
+    most = grant.left("file_bytes")
+    try:
+        return fetch(channel, reference, token, most, request.deadline)
+    except RefusedMediaError as refused:
+        if refused.reason == "too_big" and most < MAXIMUM_BYTES:
+            raise RefusedMediaError("over_budget") from None
+        raise
+
+
 def _out(key: str, claim: MediaClaim, channel: ChannelFacts, token: Sensitive | None, request: Request) -> Taken:
     """What a person sends, from the bucket to WhatsApp; a page fetches it itself when the message leaves."""
-    data = objects.get("media", key, min(OBJECT_SECONDS, request.deadline.remaining()))
+    data = objects.get("media", key, min(OBJECT_SECONDS, request.deadline.remaining()), MAXIMUM_BYTES)
     if data is None:
         raise RefusedMediaError("missing")
     if type_of(claim.kind, data) != claim.media_type or len(data) != claim.bytes:
@@ -126,7 +140,8 @@ def _admitted(tenant: str, claim: MediaClaim, request: Request) -> Grant:
     meters = {"files": (1, 1), "file_bytes": (1, MAXIMUM_BYTES)}
     grant = admit(request, account, Want("meta", meters, contact=claim.contact))
     if isinstance(grant, Denied):
-        if grant.passes:
+        # What an operator has stopped goes on when it is let go again.
+        if grant.passes or grant.reason == "stopped":
             raise Unavailable(f"denied_{grant.reason}", grant.retry_after or 60)
         raise RefusedMediaError("over_budget")
     return grant

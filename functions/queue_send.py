@@ -8,9 +8,10 @@ import logging
 
 from shared.abuse.admission import Account, Denied, Grant, Want, admit
 from shared.abuse.server_books import ServerBooks
-from shared.data import credentials, store
+from shared.data import store
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
+from shared.messaging.access import token_of
 from shared.messaging.sending import PROVIDER, SendOutcome, credential_of, send_message
 from shared.privacy import logs
 from shared.privacy.pseudonyms import pseudonym
@@ -64,14 +65,12 @@ def handler(request: Request) -> Response:
 def _attempt(claim: store.OutboxClaim, tenant: str, outbox: str, request: Request) -> SendOutcome | None:
     if not claim.window_open and claim.template is None:
         return SendOutcome("failed", error="outside_window")
-    token = None
-    if claim.credential:
-        try:
-            token = credentials.open_sealed(tenant, "access_token", claim.credential, request.deadline)
-        except Unavailable as problem:
-            # Never the platform's token instead: it is somebody else's account. The row waits, and an alarm looks here.
-            log.error("credential unreadable", extra={"problem": problem.name})
-            return SendOutcome("later", error="credential_unreadable", delay=UNREADABLE_DELAY)
+    try:
+        token = token_of(tenant, claim.credential, request.deadline)
+    except Unavailable as problem:
+        # Never the platform's token instead: it is somebody else's account. The row waits, and an alarm looks here.
+        log.error("credential unreadable", extra={"problem": problem.name})
+        return SendOutcome("later", error="credential_unreadable", delay=UNREADABLE_DELAY)
     grant = _admit(claim, tenant, request)
     if isinstance(grant, Denied):
         # Nothing is lost: the row stays in the outbox and is tried again.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from shared.abuse.admission import Grant
 from shared.abuse.prices import cost, tokens_at_most
@@ -31,6 +32,7 @@ class Summary:
     summary: Untrusted
     lines: Sequence[Said]
 
+    @cached_property
     def prompt(self) -> list[dict[str, str]]:
         """What the model is asked."""
         cut = [line.model_copy(update={"text": line.text.cut(MAXIMUM_LINE)}) for line in self.lines]
@@ -38,7 +40,7 @@ class Summary:
 
     def meters(self) -> Mapping[str, tuple[int, int]]:
         """What it costs at most. Raises Problem for a model without a price."""
-        asked = tokens_at_most([message["content"] for message in self.prompt()])
+        asked = tokens_at_most([message["content"] for message in self.prompt])
         price = cost(read(Setting.AI_MODEL), asked, ANSWER_TOKENS)
         return {"ai_microdollars": (price, price), "ai_tokens": (asked + ANSWER_TOKENS, asked + ANSWER_TOKENS)}
 
@@ -49,6 +51,6 @@ class Summary:
 
     def write(self, grant: Grant, deadline: Deadline) -> str | None:
         """The new summary; None where it holds orders, as it may when the lines did. Raises ModelFailed."""
-        said = complete(self.prompt(), grant, deadline, tools=())
+        said = complete(self.prompt, grant, deadline, tools=())
         text = said.text[:MAXIMUM_SUMMARY]
         return text if text and is_safe(text) else None

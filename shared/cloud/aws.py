@@ -41,9 +41,15 @@ def call_json(
 
 
 def signed(
-    method: str, url: str, headers: dict[str, str], body: bytes, service: str, seconds: float
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    service: str,
+    seconds: float,
+    most: int = transport.MAXIMUM_ANSWER,
 ) -> transport.Answer:
-    """One signed request."""
+    """One signed request; its answer has at most so many bytes."""
     region = read(Setting.AWS_REGION)
     full = sign(method, url, headers, body, service=service, region=region, credentials=credentials(), now=clock.now())
-    return transport.send(method, url, full, body, seconds)
+    return transport.send(method, url, full, body, seconds, most=most)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from shared import clock
 from shared.cloud import aws
 from shared.cloud.signature import presigned_form, presigned_url
-from shared.cloud.transport import Answer
+from shared.cloud.transport import MAXIMUM_ANSWER, Answer
 from shared.errors import Unavailable
 from shared.settings import Setting, read
 
@@ -37,9 +37,12 @@ def form(bucket: Bucket, key: str, media_type: str, size: int) -> tuple[str, dic
     return f"{aws.endpoint('s3')}/{_named(bucket)}", fields
 
 
-def get(bucket: Bucket, key: str, seconds: float) -> bytes | None:
-    """The object, or None where there is none. Raises Unavailable (`s3_refused`, `upstream_answer_too_large`)."""
-    answer = _ask("GET", bucket, key, seconds)
+def get(bucket: Bucket, key: str, seconds: float, most: int = MAXIMUM_ANSWER) -> bytes | None:
+    """The object, of at most so many bytes, or None where there is none.
+
+    Raises Unavailable (`s3_refused`, `upstream_answer_too_large`).
+    """
+    answer = _ask("GET", bucket, key, seconds, most=most)
     if answer.status not in (200, 404):
         raise Unavailable("s3_refused")
     return answer.body if answer.status == 200 else None
@@ -64,9 +67,15 @@ def address(bucket: Bucket, key: str) -> str:
 
 
 def _ask(
-    method: str, bucket: Bucket, key: str, seconds: float, headers: dict[str, str] | None = None, body: bytes = b""
+    method: str,
+    bucket: Bucket,
+    key: str,
+    seconds: float,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    most: int = MAXIMUM_ANSWER,
 ) -> Answer:
-    return aws.signed(method, _url(bucket, key), headers or {}, body, "s3", seconds)
+    return aws.signed(method, _url(bucket, key), headers or {}, body, "s3", seconds, most)
 
 
 def _url(bucket: Bucket, key: str) -> str:

@@ -57,8 +57,17 @@ def forget() -> None:
         _kept.popitem()[1].close()
 
 
-def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, *, repeat: bool = True) -> Answer:
-    """One request, one answer, within `seconds`.
+def send(
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    seconds: float,
+    *,
+    repeat: bool = True,
+    most: int = MAXIMUM_ANSWER,
+) -> Answer:
+    """One request, one answer of at most so many bytes, within `seconds`.
 
     A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all
     the same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
@@ -72,7 +81,7 @@ def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: f
     connection = _kept.pop(place, None)
     if connection is not None:
         try:
-            return _exchange(connection, place, method, target, headers, body, ends)
+            return _exchange(connection, place, method, target, headers, body, ends, most)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
             connection.close()
             if not repeat:
@@ -82,7 +91,7 @@ def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: f
             raise Unavailable(f"upstream_{type(error).__name__}") from None
     connection = _connect(place, min(CONNECT_SECONDS, seconds))
     try:
-        return _exchange(connection, place, method, target, headers, body, ends)
+        return _exchange(connection, place, method, target, headers, body, ends, most)
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise Unavailable(f"upstream_{type(error).__name__}") from None
@@ -109,6 +118,7 @@ def _exchange(
     headers: dict[str, str],
     body: bytes,
     ends: float,
+    most: int,
 ) -> Answer:
     _allow_until(connection, ends)
     try:
@@ -117,7 +127,7 @@ def _exchange(
         received = bytearray()
         while chunk := response.read1(65536):
             received += chunk
-            if len(received) > MAXIMUM_ANSWER:
+            if len(received) > most:
                 connection.close()
                 raise Unavailable("upstream_answer_too_large")
             _allow_until(connection, ends)

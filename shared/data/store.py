@@ -3,7 +3,6 @@
 All raise Unavailable when the database is away or refuses, and ClaimLost where a claim's fence is checked.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -150,49 +149,6 @@ class OutboxClaim(BaseModel):
     channel_row: str = ""
 
 
-class FileClaim(BaseModel):
-    """The answer to a claim of a knowledge file; everything below `state` is there when it is "claimed".
-
-    `attempts` counts workers that did not come back, and this one; `bytes` are those that were announced.
-    """
-
-    state: Literal["claimed", "busy", "done", "absent"]
-    fence: int = 0
-    attempts: int = 0
-    name: str = ""
-    media_type: str = ""
-    bytes: int = 0
-    object_key: str = ""
-    budget: BudgetFacts | None = None
-
-
-class MediaClaim(BaseModel):
-    """The answer to a claim of media; everything below `state` is there when it is "claimed".
-
-    `reference` is WhatsApp's id of it or a page's address, None where the provider's item is gone, and of what
-    `goes_out`, which lies in the bucket and has a `media_type` and `bytes` that were announced.
-    """
-
-    state: Literal["claimed", "busy", "done", "absent"]
-    fence: int = 0
-    attempts: int = 0
-    kind: str = ""
-    reference: str | None = None
-    goes_out: bool = False
-    media_type: str | None = None
-    bytes: int | None = None
-    channel_row: str = ""
-    contact: str = ""
-    budget: BudgetFacts | None = None
-
-
-class FreedSend(BaseModel):
-    """A row of the outbox that may leave now."""
-
-    outbox: str
-    conversation: str
-
-
 class DueChannel(BaseModel):
     """A channel that nobody has asked about for long."""
 
@@ -250,7 +206,6 @@ class Swept(BaseModel):
 _passages = TypeAdapter(list[Passage])
 _counts = TypeAdapter(dict[str, int])
 _due = TypeAdapter(list[DueChannel])
-_keys = TypeAdapter(list[str])
 _replayed = TypeAdapter(list[Replayed])
 
 
@@ -379,79 +334,6 @@ def search_knowledge(
     """The passages of one tenant that fit a question by meaning or by words, the best first."""
     arguments = {"p_tenant": tenant, "p_embedding": embedding, "p_question": question, "p_limit": limit}
     return _passages.validate_python(call("search_knowledge_for_turn", arguments, deadline))
-
-
-def claim_file(tenant: str, file: str, seconds: int, deadline: Deadline) -> FileClaim:
-    """Take a file to be read within `seconds`."""
-    arguments = {"p_tenant": tenant, "p_file": file, "p_seconds": seconds}
-    return FileClaim.model_validate(call("claim_file", arguments, deadline))
-
-
-def settle_file(
-    tenant: str,
-    file: str,
-    fence: int,
-    state: Literal["ready", "refused", "waiting"],
-    deadline: Deadline,
-    *,
-    reason: str | None = None,
-    sha256: str | None = None,
-    size: int | None = None,
-    withheld: int = 0,
-    chunks: Sequence[dict[str, Any]] = (),
-) -> list[str]:
-    """What became of a file: its passages ({body, embedding}), or why there are none; "waiting" gives it back.
-
-    The keys of objects that nothing names any more.
-    """
-    arguments = {
-        "p_tenant": tenant,
-        "p_file": file,
-        "p_fence": fence,
-        "p_state": state,
-        "p_reason": reason,
-        "p_sha256": sha256,
-        "p_bytes": size,
-        "p_withheld": withheld,
-        "p_chunks": list(chunks),
-    }
-    return _keys.validate_python(call("settle_file", arguments, deadline))
-
-
-def claim_media(tenant: str, media: str, seconds: int, deadline: Deadline) -> MediaClaim:
-    """Take media to be fetched within `seconds`."""
-    arguments = {"p_tenant": tenant, "p_media": media, "p_seconds": seconds}
-    return MediaClaim.model_validate(call("claim_media", arguments, deadline))
-
-
-def settle_media(
-    tenant: str,
-    media: str,
-    fence: int,
-    state: Literal["kept", "refused", "waiting"],
-    deadline: Deadline,
-    *,
-    reason: str | None = None,
-    media_type: str | None = None,
-    size: int | None = None,
-    reference: str | None = None,
-) -> FreedSend | None:
-    """What became of media: in the bucket under {tenant}/{media}, or why not; "waiting" gives it back.
-
-    The row of the outbox that waited for it.
-    """
-    arguments = {
-        "p_tenant": tenant,
-        "p_media": media,
-        "p_fence": fence,
-        "p_state": state,
-        "p_reason": reason,
-        "p_media_type": media_type,
-        "p_bytes": size,
-        "p_reference": reference,
-    }
-    freed = call("settle_media", arguments, deadline)
-    return FreedSend.model_validate(freed) if freed else None
 
 
 def replay(

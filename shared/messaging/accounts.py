@@ -11,11 +11,11 @@ from typing import Any, Literal
 import httpx
 
 from shared.clock import Deadline
-from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
-from shared.settings import Secret, Setting, read, read_optional
+from shared.messaging.access import bearer
+from shared.settings import Setting, read, read_optional
 
 log = logging.getLogger("portero")
 
@@ -68,7 +68,7 @@ def _ask(
             method,
             f"{_base(channel)}/{path}",
             params=query,
-            headers={"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"},
+            headers=bearer(token),
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
         )
     except httpx.HTTPError:

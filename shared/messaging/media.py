@@ -13,30 +13,37 @@ from typing import Any
 import httpx
 
 from shared.clock import Deadline
-from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
-from shared.safety.media import RefusedMediaError
-from shared.settings import Secret, Setting, read
+from shared.messaging.access import bearer, error_of
+from shared.safety.media import Reason, RefusedMediaError, most_bytes
+from shared.settings import Setting, read
 
-MAXIMUM_BYTES = 16 * 1024 * 1024
+MAXIMUM_BYTES = most_bytes("video")
 MAXIMUM_SECONDS, UPLOAD_SECONDS = 5.0, 20.0
+# Of the Graph API's refusals those that will not pass: no such object, and what is wrong with a file. Others wait.
+_FOR_GOOD = frozenset({100, 131009, 131051, 131052, 131053})
 REDIRECTS = 3
 # Scheme, host and port, and nothing that two readers of an address could read in two ways.
 _ADDRESS = re.compile(r"(https?)://([a-z0-9.-]{1,253})(:[0-9]{1,5})?(?:[/?][!-\[\]-~]{0,4000})?")
 
 
-def fetch(channel: ChannelFacts, reference: str, token: Sensitive | None, deadline: Deadline) -> bytes:
-    """The bytes behind a media object or an address. `token` is the channel's own, None where the platform's serves.
+def fetch(channel: ChannelFacts, reference: str, token: Sensitive | None, most: int, deadline: Deadline) -> bytes:
+    """The bytes behind a media object or an address, at most so many. `token`: messaging/access.py.
 
     Raises RefusedMediaError (`foreign_address`, `gone`, `too_big`), Unavailable when it may be there later.
     """
     if channel.kind != "whatsapp":
-        return _download(reference, {}, deadline)
-    bearer = {"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"}
-    told = _describe(reference, bearer, deadline)
-    data = _download(str(told.get("url", "")), bearer, deadline)
+        return _download(reference, {}, most, deadline)
+    try:
+        answer = _connections().get(
+            f"{read(Setting.META_GRAPH_URL)}/{reference}", headers=bearer(token), timeout=_within(deadline)
+        )
+    except httpx.HTTPError:
+        raise Unavailable("provider_unreachable") from None
+    told = _told(answer, "gone")
+    data = _download(str(told.get("url", "")), bearer(token), most, deadline)
     digest = hashlib.sha256(data)
     # In hexadecimal where Meta describes an object, in base64 where a webhook does.
     if told.get("sha256") not in (digest.hexdigest(), base64.b64encode(digest.digest()).decode()):
@@ -49,22 +56,20 @@ def hand_over(channel: ChannelFacts, media_type: str, data: bytes, token: Sensit
 
     Raises RefusedMediaError (`not_taken`) for what it does not take, Unavailable when it may later.
     """
-    bearer = {"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"}
     try:
         answer = _connections().post(
             f"{read(Setting.META_GRAPH_URL)}/{channel.external_id}/media",
-            headers=bearer,
+            headers=bearer(token),
             data={"messaging_product": "whatsapp", "type": media_type},
             files={"file": ("file", data, media_type)},
             timeout=httpx.Timeout(min(UPLOAD_SECONDS, deadline.remaining()), connect=1.0),
         )
-        if answer.status_code == 400:
-            raise RefusedMediaError("not_taken")
-        if answer.status_code != 200:
-            raise Unavailable("provider_unreachable")
-        return str(answer.json()["id"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except httpx.HTTPError:
         raise Unavailable("provider_unreachable") from None
+    reference = _told(answer, "not_taken").get("id")
+    if not isinstance(reference, str):
+        raise Unavailable("provider_answer_malformed")
+    return reference
 
 
 def is_metas(address: str) -> bool:
@@ -80,21 +85,22 @@ def is_metas(address: str) -> bool:
     return scheme == "https" and not port and host.endswith(domains)
 
 
-def _describe(media: str, bearer: dict[str, str], deadline: Deadline) -> dict[str, Any]:
-    try:
-        answer = _connections().get(
-            f"{read(Setting.META_GRAPH_URL)}/{media}", headers=bearer, timeout=_within(deadline)
-        )
-        _check(answer)
-        told = answer.json()
-    except (httpx.HTTPError, ValueError):
-        raise Unavailable("provider_unreachable") from None
-    if not isinstance(told, dict):
+def _told(answer: httpx.Response, refusal: Reason) -> dict[str, Any]:
+    """What the Graph API says. Raises RefusedMediaError for what it refuses for good, else Unavailable."""
+    if answer.status_code in (404, 410) or error_of(answer).get("code") in _FOR_GOOD:
+        raise RefusedMediaError(refusal)
+    if answer.status_code != 200:
         raise Unavailable("provider_unreachable")
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Unavailable("provider_answer_malformed")
     return told
 
 
-def _download(address: str, headers: dict[str, str], deadline: Deadline) -> bytes:
+def _download(address: str, headers: dict[str, str], most: int, deadline: Deadline) -> bytes:
     """Each step of the way is looked at, and the token goes to the first one only."""
     for _ in range(REDIRECTS + 1):
         if not is_metas(address):
@@ -104,30 +110,27 @@ def _download(address: str, headers: dict[str, str], deadline: Deadline) -> byte
                 "GET", address, headers={"accept-encoding": "identity", **headers}, timeout=_within(deadline)
             ) as answer:
                 if not answer.is_redirect:
-                    _check(answer)
-                    return _read(answer, deadline)
+                    return _read(answer, most, deadline)
                 address, headers = answer.headers.get("location", ""), {}
         except httpx.HTTPError:
             raise Unavailable("provider_unreachable") from None
     raise RefusedMediaError("gone")
 
 
-def _read(answer: httpx.Response, deadline: Deadline) -> bytes:
-    received = bytearray()
-    for piece in answer.iter_raw():
-        received += piece
-        if len(received) > MAXIMUM_BYTES:
-            raise RefusedMediaError("too_big")
-        if deadline.remaining() <= 0:
-            raise Unavailable("provider_unreachable")
-    return bytes(received)
-
-
-def _check(answer: httpx.Response) -> None:
+def _read(answer: httpx.Response, most: int, deadline: Deadline) -> bytes:
+    # An address that has expired is 403.
     if answer.status_code in (400, 403, 404, 410):
         raise RefusedMediaError("gone")
     if answer.status_code != 200:
         raise Unavailable("provider_unreachable")
+    received = bytearray()
+    for piece in answer.iter_raw():
+        received += piece
+        if len(received) > most:
+            raise RefusedMediaError("too_big")
+        if deadline.remaining() <= 0:
+            raise Unavailable("provider_unreachable")
+    return bytes(received)
 
 
 def _within(deadline: Deadline) -> httpx.Timeout:

@@ -14,10 +14,10 @@ from shared.abuse.admission import Grant
 from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
 from shared.cloud import objects
-from shared.cloud.parameters import current
 from shared.data.encryption import Sensitive
 from shared.data.store import OutboxClaim
-from shared.settings import Secret, Setting, read
+from shared.messaging.access import CREDENTIAL_CODES, bearer, error_of
+from shared.settings import Setting, read
 
 MAXIMUM_SECONDS = 10.0
 
@@ -29,8 +29,6 @@ _LATER = {
 TRANSIENT_DELAY = 15
 # The whole application is asked to wait, not one number or one pair of numbers.
 _EVERYBODY = frozenset({4, 17, 80007})
-# The number's or page's access token is expired, revoked or of somebody else.
-_CREDENTIAL = frozenset({0, 10, 190, 200, 131005})
 # Messenger and Instagram say by a subcode of 10 that 24 hours are over.
 _OUTSIDE_WINDOW = frozenset({2018278, 2534022})
 
@@ -67,7 +65,7 @@ def send_message(
     try:
         response = _connections().post(
             f"{read(host)}/{claim.channel_id}/messages",
-            headers={"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"},
+            headers=bearer(token),
             json=message,
             timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
         )
@@ -123,7 +121,7 @@ def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome
     elif sent.result == "sent":
         grant.spend(sends=1)
     code = int(sent.error) if sent.error and sent.error.isdecimal() else None
-    is_credential = code in _CREDENTIAL or response.status_code in (401, 403)
+    is_credential = code in CREDENTIAL_CODES or response.status_code in (401, 403)
     if is_credential and sent.error != "outside_window":
         grant.tell(credential_of(number), "failure")
     elif code in _EVERYBODY or (code is None and response.status_code == 429):
@@ -136,15 +134,14 @@ def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome
 
 
 def _outcome(response: httpx.Response) -> SendOutcome:
-    answer = _json(response)
     if response.status_code == 200:
         try:
-            return SendOutcome("sent", provider_id=_id_of(answer))
-        except (KeyError, IndexError, TypeError):
+            return SendOutcome("sent", provider_id=_id_of(response.json()))
+        except (ValueError, KeyError, IndexError, TypeError):
             return SendOutcome("unconfirmed", error="provider_answer_malformed")
-    error = answer.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
-    if isinstance(error, dict) and error.get("error_subcode") in _OUTSIDE_WINDOW:
+    error = error_of(response)
+    code = error.get("code")
+    if error.get("error_subcode") in _OUTSIDE_WINDOW:
         return SendOutcome("failed", error="outside_window")
     if isinstance(code, int) and code in _LATER:
         return SendOutcome("later", error=str(code), delay=_LATER[code])
@@ -155,14 +152,6 @@ def _outcome(response: httpx.Response) -> SendOutcome:
 
 def _id_of(answer: dict[str, Any]) -> str:
     return str(answer["message_id"] if "message_id" in answer else answer["messages"][0]["id"])
-
-
-def _json(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 @cache

@@ -12,8 +12,6 @@ _WORDS = (
     "colon",
 )  # fmt: skip
 _AFTER = _SIGNS + _WORDS
-# What most numbers have no neighbour of.
-_LAST, _FIRST = frozenset(sign[-1] for sign in _SIGNS), frozenset(word[0] for word in _AFTER)
 _SHARE = re.compile(r"(\d{1,3})\s?(?:%|por ciento|por cento|percent)")
 # Longer ones are no price, and no float holds the longest.
 _NUMBER = re.compile(r"\d[\d.,]{0,23}")
@@ -62,9 +60,7 @@ def prices_in(low: str, *, unsigned: bool = False) -> set[float]:
     for match in _NUMBER.finditer(low):
         start, end = match.start(), match.start() + len(match[0].rstrip(".,"))
         before, after = low[max(0, start - 4) : start].rstrip(), low[end : end + 12].lstrip()
-        is_price = (before[-1:] in _LAST and before.endswith(_SIGNS)) or (
-            after[:1] in _FIRST and after.startswith(_AFTER)
-        )
+        is_price = before.endswith(_SIGNS) or after.startswith(_AFTER)
         if is_price or (unsigned and value_of(match[0]) >= LEAST_UNSIGNED):
             found.add(value_of(match[0]))
     return found

@@ -36,11 +36,8 @@ STRIDE = RUN - PIECE + 1
 CANARY_PIECE, SIGN = 12, 6
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
-# No telephone and no document has fewer digits than six, nor more signs and letters than five between two of them.
-_NEAR_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,5}[0-9]){5}")
-# The shapes of secrets that may be shorter than these characters, or have spaces, open so (privacy/shapes.py).
-LEAST_SECRET = 16
-_SHORT_SECRETS = ("://", "earer", "EARER", "asic ", "-----BEGIN")
+# No telephone and no document has fewer digits.
+FEWEST_DIGITS = 6
 # Digits for letters are read as letters on both sides.
 _ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 _TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
@@ -90,20 +87,20 @@ class AnswerGuard:
         if len(answer) > MAXIMUM_CHARACTERS:
             # What would not be read must not be sent.
             return ("too_long",)
-        low, words = canonical(answer), answer.split()
-        broken = {*self._leaks(answer, low, words, earlier), *self._foreign(answer, low, words)}
+        low = canonical(answer)
+        broken = {*self._leaks(answer, low, earlier), *self._foreign(answer, low)}
         return tuple(rule for rule in RULES if rule in broken)
 
-    def _leaks(self, answer: str, low: str, words: list[str], earlier: Sequence[str]) -> Iterator[str]:
+    def _leaks(self, answer: str, low: str, earlier: Sequence[str]) -> Iterator[str]:
         before = "".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
-        for reading in _readings(answer, low, words, before):
+        for reading in _readings(answer, low, before):
             is_likely = not self._signs.isdisjoint(_slices(reading, SIGN, CANARY_PIECE - SIGN + 1))
             if is_likely and any(piece in reading for piece in self._canary):
                 yield "canary"
             if not self._pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
                 yield "prompt"
 
-    def _foreign(self, answer: str, low: str, words: list[str]) -> Iterator[str]:
+    def _foreign(self, answer: str, low: str) -> Iterator[str]:
         if _others(answer, low, self._people):
             yield "personal_data"
         if any(not _is_within(host, self._hosts) for host in hosts_in(answer)):
@@ -112,7 +109,7 @@ class AnswerGuard:
             yield "invented_price"
         if promises_in(low) - self._promises:
             yield "invented_promise"
-        if find_shapes(_where_secrets_are(answer, words)):
+        if find_shapes(answer):
             yield "secret"
 
 
@@ -144,9 +141,10 @@ def _letters(bare: bytes) -> str:
     return bare.translate(_TO_LETTERS).decode("ascii")
 
 
-def _readings(answer: str, low: str, words: list[str], before: str) -> Iterator[str]:
+def _readings(answer: str, low: str, before: str) -> Iterator[str]:
     """The answer, after what was said before, in the ways in which it may hold something else; each squeezed."""
-    yield before + _letters(_bare(low))
+    bare, words = _bare(low), answer.split()
+    yield before + _letters(bare)
     # Without letters that stand alone, which may have been put between the words.
     apart = low.encode("ascii", "ignore").translate(_SPACED).split()
     yield _letters(b"".join([word for word in apart if len(word) > 1]))
@@ -155,7 +153,7 @@ def _readings(answer: str, low: str, words: list[str], before: str) -> Iterator[
     for text in decoded(answer, words):
         yield squeezed(text)
     # A code that was cut by spaces or lines.
-    coded = [word for word in words if len(word) >= CODED if _CODED.fullmatch(word)]
+    coded = [word for word in words if len(word) >= CODED and _CODED.fullmatch(word)]
     if len(coded) > 1:
         joined = "".join(coded)
         for text in decoded(joined, [joined]):
@@ -171,17 +169,10 @@ def _plainer(answer: str) -> Iterator[str]:
 
 def _others(answer: str, low: str, ours: bytes) -> bool:
     """Whether the answer holds a telephone, an address or a document that is not in `ours`."""
-    if "@" not in answer and _NEAR_DIGITS.search(low) is None:
+    if "@" not in answer and sum([low.count(digit) for digit in "0123456789"]) < FEWEST_DIGITS:
         return False
     spans = [*find_addresses(answer), *find_lettered(answer), *find_numbers(answer)]
     return any(_bare(canonical(answer[start:end])) not in ours for start, end, _ in spans)
-
-
-def _where_secrets_are(answer: str, words: list[str]) -> str:
-    """The words that are long enough for a secret; all of it where one may be short or of several words."""
-    if any(sign in answer for sign in _SHORT_SECRETS):
-        return answer
-    return " ".join([word for word in words if len(word) >= LEAST_SECRET])
 
 
 def _is_within(host: str, hosts: Iterable[str]) -> bool:

@@ -40,8 +40,7 @@ def hosts_in(text: str) -> set[str]:
     for word in [word for word in low.split() if "." in word or ":" in word or "//" in word]:
         if "//" in word or ":" in word:
             found.update(map(_host, _ADDRESS.finditer(word)))
-        # Small letters have large ones: a price has none.
-        if "." in word[1:-1] and word != word.upper():
+        if "." in word[1:-1]:
             found.update(name for name, ending in _NAME.findall(word) if ending in _ENDINGS)
     return {host.removeprefix("www.") for host in found if host}
 

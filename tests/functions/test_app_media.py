@@ -10,7 +10,7 @@ from local import payloads
 from local.payloads import instagram_text, messenger_text, text, whatsapp_message
 from local.seed import open_account
 from local.world import World
-from tests.shared.safety.pictures import jpeg, png
+from tests.shared.safety.pictures import FILM, jpeg, png
 
 
 def test_media_is_shown_to_members_of_its_business_only(world):
@@ -71,7 +71,8 @@ def test_a_picture_of_a_persons_is_looked_at_handed_over_and_sent_once(world):
     offered = offer(world, picture, text="Esta es la tetera")
     assert offered.status_code == 201
     assert offer(world, picture, text="Esta es la tetera").json()["media"] == offered.json()["media"]
-    assert sends(world) == []
+    world.settle()
+    assert [(row["state"], row["status"]) for row in sends(world)] == [("pending", "queued")]
     assert upload(world, offered, picture)["state"] == "kept"
     [sent] = [one for one in world.sent() if one["type"] == "image"]
     assert sent["message"]["image"]["caption"] == "Esta es la tetera"
@@ -124,10 +125,21 @@ def test_what_never_came_and_what_may_not_be_sent(world):
     world.call_as_owner("/app/media", finish)
     world.settle()
     assert world.rows("select state, reason from media") == [{"state": "refused", "reason": "missing"}]
-    late = offer(world, jpeg(), idempotency_key="picture-0002")
-    world.rows("update media set created_at = now() - interval '2 hours' where state = 'awaited'")
-    assert offer(world, jpeg(), idempotency_key="picture-0003").status_code == 201
-    assert world.rows("select state from media where id = %s", late.json()["media"]) == [{"state": "refused"}]
+    offer(world, jpeg(), idempotency_key="picture-0002")
+    world.schedules.fire("cron_recover")
+    world.settle()
+    assert world.rows("select state from media where state = 'awaited'") == [{"state": "awaited"}]
+    world.rows("update media set created_at = now() - interval '2 hours'")
+    world.schedules.fire("cron_recover")
+    world.settle()
+    assert world.rows("select distinct state, reason from media") == [{"state": "refused", "reason": "missing"}]
+    assert {(row["state"], row["error"], row["status"]) for row in sends(world)} == {
+        ("failed", "media_missing", "failed")
+    }
+    # Nor does it leave without its file when failed sends are done again.
+    ids = [row["id"] for row in world.rows("select id::text from outbox where state = 'failed'")]
+    replay = {"tenant": world.owner.tenant, "what": "sends", "ids": ids, "dry": False}
+    assert world.call_as_owner("/app/replay", replay).json()["replayed"] == []
     world.rows("update conversations set last_inbound_at = now() - interval '25 hours'")
     assert offer(world, jpeg(), idempotency_key="picture-0004").json()["detail"].startswith("The customer last wrote")
     world.rows("update contacts set opted_out_at = now()")
@@ -149,3 +161,19 @@ def test_what_is_no_file_to_be_sent_is_refused(world):
         {"media_type": "image/jpeg", "size": 10, "text": "x" * 1025},
     ):
         assert world.call_as_owner("/app/send", named | body).status_code == 422
+
+
+def test_a_film_of_twelve_megabytes_is_sent(world):
+    begun(world)
+    film = FILM + bytes(12 * 1024 * 1024)
+    assert upload(world, offer(world, film, media_type="video/mp4"), film) == {"state": "kept", "reason": None}
+    assert [row["state"] for row in sends(world)] == ["sent"]
+
+
+def test_a_key_that_was_used_for_words_is_none_for_a_file(world):
+    begun(world)
+    words = {"tenant": world.owner.tenant, "conversation": world.conversation(), "idempotency_key": "picture-0001"}
+    assert world.call_as_owner("/app/send", words | {"text": "Hola"}).status_code == 201
+    assert offer(world, jpeg()).status_code == 422
+    world.settle()
+    assert [(row["kind"], row["state"]) for row in sends(world)] == [("text", "sent")]

@@ -83,3 +83,14 @@ def test_hours_that_say_nothing_are_not_kept(world):
         with pytest.raises(Exception, match="assistant_hours"):
             keep_hours(world, hours)
         assert world.rows("select assistant_hours from tenants") == [{"assistant_hours": ALWAYS}]
+
+
+def test_hours_in_a_zone_that_nobody_knows_are_not_kept(world):
+    world.rows("update tenants set time_zone = 'America/Nowhere'")
+    with pytest.raises(Exception, match="America/Nowhere"):
+        keep_hours(world, ALWAYS)
+    world.rows("update tenants set time_zone = 'America/Lima'")
+    keep_hours(world, ALWAYS)
+    with pytest.raises(Exception, match="America/Nowhere"):
+        world.rows("update tenants set time_zone = 'America/Nowhere'")
+    assert write(world) == ["replied"]

@@ -8,7 +8,7 @@ import pytest
 from local.seed import open_account
 from local.world import World
 from shared.clock import Deadline
-from shared.data import store
+from shared.data import files
 from shared.data.database import ClaimLost
 from tests.shared.knowledge.documents import MENU, ORDERS, pdf, shown, word
 
@@ -198,12 +198,12 @@ def test_a_late_worker_writes_nothing(world):
     world.call_as_owner("/app/upload", {"tenant": world.owner.tenant, "file": offered["file"]})
     tenant, file, deadline = world.owner.tenant, offered["file"], Deadline(10)
     with world.as_server():
-        late = store.claim_file(tenant, file, 60, deadline)
-        assert store.claim_file(tenant, file, 60, deadline).state == "busy"
+        late = files.claim_file(tenant, file, 60, deadline)
+        assert files.claim_file(tenant, file, 60, deadline).state == "busy"
         world.rows("update knowledge_files set claimed_until = now() - interval '1 second' where id = %s", file)
-        now = store.claim_file(tenant, file, 60, deadline)
+        now = files.claim_file(tenant, file, 60, deadline)
         with pytest.raises(ClaimLost):
-            store.settle_file(tenant, file, late.fence, "refused", deadline, reason="too_slow")
-        assert store.settle_file(tenant, file, now.fence, "ready", deadline) == []
-        assert store.claim_file(tenant, file, 60, deadline).state == "done"
+            files.settle_file(tenant, file, late.fence, "refused", deadline, reason="too_slow")
+        assert files.settle_file(tenant, file, now.fence, "ready", deadline) == []
+        assert files.claim_file(tenant, file, 60, deadline).state == "done"
     assert row(world, file)["state"] == "ready"

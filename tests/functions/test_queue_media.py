@@ -117,3 +117,23 @@ def test_a_business_without_files_left_keeps_none(world):
     )
     refused = send(world, jpeg())
     assert (refused["state"], refused["reason"]) == ("refused", "over_budget")
+
+
+def test_a_file_larger_than_what_is_left_is_not_taken(world):
+    limits = '{"tenant.month.file_bytes": 1000}'
+    world.rows(
+        "insert into tenant_budgets (tenant_id, limits) values (%s, %s)"
+        " on conflict (tenant_id) do update set limits = excluded.limits",
+        world.owner.tenant,
+        limits,
+    )
+    refused = send(world, jpeg() + bytes(2000))
+    assert (refused["state"], refused["reason"]) == ("refused", "over_budget")
+    assert objects(world) == []
+
+
+def test_what_waits_for_a_day_is_given_up(world):
+    world.receive(whatsapp_message(payloads.image(put(world, jpeg()))))
+    world.rows("update media set created_at = created_at - interval '25 hours'")
+    world.settle()
+    assert [(row["state"], row["reason"]) for row in rows(world)] == [("refused", "gone")]

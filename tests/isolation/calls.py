@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from tests.isolation.seed import EMBEDDING, LONG_AGO, NOW
+from tests.isolation.rows import EMBEDDING, LONG_AGO, NOW
 from tests.isolation.sides import Side
 
 Arguments = dict[str, Any]

@@ -15,7 +15,7 @@ SCOPES = {
         "outbox": "state in ('pending', 'unconfirmed')",
         "channels": "true",
         "knowledge_files": "state = 'waiting'",
-        "media": "state = 'waiting'",
+        "media": "state in ('waiting', 'awaited')",
         "tenant_keys": "true",
         "usage_ledger": "true",
         "usage_holds": "expires_at < now()",

@@ -10,7 +10,7 @@ from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
 from shared.messaging import media
-from shared.messaging.media import MAXIMUM_BYTES, fetch, is_metas
+from shared.messaging.media import MAXIMUM_BYTES, fetch, hand_over, is_metas
 from shared.safety.media import RefusedMediaError
 
 HOSTS = "https://lookaside.fbsbx.com https://*.fbcdn.net http://127.0.0.1:8080"
@@ -105,7 +105,7 @@ def whatsapps(data: bytes, **told: object):
 
 def test_whatsapp_is_asked_for_the_address_first_and_both_want_the_token(monkeypatch):
     asked = served(monkeypatch, whatsapps(b"picture"))
-    assert fetch(WHATSAPP, "123456", TOKEN, Deadline(5)) == b"picture"
+    assert fetch(WHATSAPP, "123456", TOKEN, MAXIMUM_BYTES, Deadline(5)) == b"picture"
     assert [str(request.url) for request in asked] == [
         "https://graph.facebook.com/v24.0/123456",
         "https://lookaside.fbsbx.com/1",
@@ -115,7 +115,7 @@ def test_whatsapp_is_asked_for_the_address_first_and_both_want_the_token(monkeyp
 
 def test_a_page_gives_the_address_and_gets_no_token(monkeypatch):
     asked = served(monkeypatch, lambda request: streamed(b"picture"))
-    assert fetch(PAGE, "https://a.fbcdn.net/1", TOKEN, Deadline(5)) == b"picture"
+    assert fetch(PAGE, "https://a.fbcdn.net/1", TOKEN, MAXIMUM_BYTES, Deadline(5)) == b"picture"
     assert "authorization" not in asked[0].headers
 
 
@@ -126,7 +126,7 @@ def test_each_step_of_the_way_is_looked_at_and_only_the_first_gets_the_token(mon
         return whatsapps(b"picture")(request)
 
     asked = served(monkeypatch, answer)
-    assert fetch(WHATSAPP, "123456", TOKEN, Deadline(5)) == b"picture"
+    assert fetch(WHATSAPP, "123456", TOKEN, MAXIMUM_BYTES, Deadline(5)) == b"picture"
     assert "authorization" not in asked[-1].headers
     served(monkeypatch, lambda request: httpx.Response(302, headers={"location": "http://169.254.169.254/"}))
     assert refusal(PAGE, "https://a.fbcdn.net/1") == "foreign_address"
@@ -134,7 +134,7 @@ def test_each_step_of_the_way_is_looked_at_and_only_the_first_gets_the_token(mon
 
 def refusal(channel: ChannelFacts, reference: str) -> str:
     with pytest.raises(RefusedMediaError) as refused:
-        fetch(channel, reference, TOKEN, Deadline(5))
+        fetch(channel, reference, TOKEN, MAXIMUM_BYTES, Deadline(5))
     return refused.value.reason
 
 
@@ -151,16 +151,22 @@ def test_an_address_that_is_not_metas_is_not_asked(monkeypatch):
     assert [request.url.host for request in asked] == ["graph.facebook.com"]
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410])
-def test_what_is_gone_is_gone(monkeypatch, status):
-    served(monkeypatch, lambda request: httpx.Response(status))
-    assert refusal(WHATSAPP, "123456") == "gone"
-    assert refusal(PAGE, "https://a.fbcdn.net/1") == "gone"
+@pytest.mark.parametrize(
+    ("channel", "reference", "answer"),
+    [
+        *[(PAGE, "https://a.fbcdn.net/1", httpx.Response(status)) for status in (400, 403, 404, 410)],
+        *[(WHATSAPP, "123456", httpx.Response(status)) for status in (404, 410)],
+        (WHATSAPP, "123456", httpx.Response(400, json={"error": {"code": 100, "error_subcode": 33}})),
+    ],
+)
+def test_what_is_gone_is_gone(monkeypatch, channel, reference, answer):
+    served(monkeypatch, lambda request: answer)
+    assert refusal(channel, reference) == "gone"
 
 
 def test_what_is_too_big_is_not_read_to_its_end(monkeypatch):
     served(monkeypatch, lambda request: streamed(bytes(MAXIMUM_BYTES)))
-    assert len(fetch(PAGE, "https://a.fbcdn.net/1", TOKEN, Deadline(5))) == MAXIMUM_BYTES
+    assert len(fetch(PAGE, "https://a.fbcdn.net/1", TOKEN, MAXIMUM_BYTES, Deadline(5))) == MAXIMUM_BYTES
     served(monkeypatch, lambda request: streamed(bytes(MAXIMUM_BYTES + 1)))
     assert refusal(PAGE, "https://a.fbcdn.net/1") == "too_big"
 
@@ -175,6 +181,9 @@ def away(request: httpx.Request) -> httpx.Response:
         lambda request: httpx.Response(500),
         lambda request: httpx.Response(429),
         lambda request: httpx.Response(401),
+        # A token that expired, and a rate: Meta says 400 to both.
+        lambda request: httpx.Response(400, json={"error": {"code": 190}}),
+        lambda request: httpx.Response(400, json={"error": {"code": 80007}}),
         lambda request: httpx.Response(200, content=b"no json"),
         lambda request: httpx.Response(200, json=[]),
         whatsapps(b"picture", sha256="0" * 64),
@@ -184,4 +193,25 @@ def away(request: httpx.Request) -> httpx.Response:
 def test_what_may_be_there_later_is_asked_for_later(monkeypatch, answer):
     served(monkeypatch, answer)
     with pytest.raises(Unavailable):
-        fetch(WHATSAPP, "123456", TOKEN, Deadline(5))
+        fetch(WHATSAPP, "123456", TOKEN, MAXIMUM_BYTES, Deadline(5))
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(200, json={"id": "1234567"}), "1234567"),
+        (httpx.Response(400, json={"error": {"code": 131053}}), RefusedMediaError),
+        (httpx.Response(400, json={"error": {"code": 190}}), Unavailable),
+        (httpx.Response(500), Unavailable),
+        (httpx.Response(200, json={}), Unavailable),
+        (httpx.Response(200, content=b"no json"), Unavailable),
+    ],
+)
+def test_whatsapp_is_handed_a_file_and_names_it_or_says_why_not(monkeypatch, answer, said):
+    asked = served(monkeypatch, lambda request: answer)
+    if isinstance(said, str):
+        assert hand_over(WHATSAPP, "image/png", b"picture", TOKEN, Deadline(5)) == said
+    else:
+        with pytest.raises(said):
+            hand_over(WHATSAPP, "image/png", b"picture", TOKEN, Deadline(5))
+    assert (asked[0].headers["authorization"], asked[0].url.path) == ("Bearer the token", "/v24.0/1/media")

@@ -142,6 +142,11 @@ def test_a_number_that_no_float_holds_and_an_entity_that_is_none_get_a_verdict()
     assert GUARD.broken_rules("Mire &#" + "9" * 5000 + "; y evil.com") == ("foreign_link",)
 
 
+def test_a_secret_is_one_however_short():
+    assert GUARD.broken_rules("La clave es sb_secret_abc") == ("secret",)
+    assert GUARD.broken_rules("La clave es secreta") == ()
+
+
 def test_a_document_with_few_digits_is_one():
     assert GUARD.broken_rules("Su RFC es VECJ880326XXX") == ("personal_data",)
     own = AnswerGuard(replace(FACTS, said="mi RFC es VECJ880326XXX"))

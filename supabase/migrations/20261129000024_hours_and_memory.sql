@@ -17,6 +17,9 @@ $$;
 alter table public.tenants
   add column assistant_hours jsonb check (private.are_hours(assistant_hours)),
   add column away_sentence text check (char_length(away_sentence) between 1 and 1000);
+-- Hours of a zone that nobody knows would end every turn, so they are not kept: Postgres raises.
+alter table public.tenants add constraint tenants_hours_zone
+  check (assistant_hours is null or timestamp '2026-01-01' at time zone time_zone is not null);
 grant update (assistant_hours, away_sentence) on public.tenants to authenticated;
 
 -- What was said before the lines that a turn reads, in short, and up to when it tells.
@@ -133,6 +136,10 @@ begin
     'channel', (select c.kind from public.channels c where c.tenant_id = p_tenant and c.id = v_conversation.channel_id),
     'opted_out', (select k.opted_out_at is not null from public.contacts k
       where k.tenant_id = p_tenant and k.id = v_conversation.contact_id),
+    'media', (select coalesce(jsonb_agg(d.id order by d.created_at, d.place), '[]')
+      from public.inbox b join public.messages m on m.tenant_id = p_tenant and m.inbox_id = b.id
+      join public.media d on d.tenant_id = p_tenant and d.message_id = m.id and d.state = 'waiting'
+      where b.tenant_id = p_tenant and b.conversation_id = p_conversation and b.outcome is null),
     'wish', private.wish_since(p_tenant, v_conversation.contact_id, v_first),
     'pace', private.pace(p_tenant, p_conversation),
     'standing', private.standing(p_tenant, v_conversation.contact_id),
