@@ -53,7 +53,7 @@ COMMON_PAIRS = {
     **dict.fromkeys(map(frozenset, (
         ("prior", "rules"), ("all", "rules"), ("without", "rules"), ("give", "rules"), ("give", "ai"),
         ("give", "authority"), ("authority", "data"), ("you", "ai"), ("all", "prompt"), ("reveal", "memory"),
-        ("want_you", "reveal"), ("want_you", "confirm"), ("ai", "zero"),
+        ("want_you", "reveal"), ("want_you", "confirm"), ("ai", "zero"), ("drop", "price"),
     )), 0.2),
 }  # fmt: skip
 # What stands beside accuses only together with these.
@@ -139,6 +139,9 @@ def word_lists() -> dict[str, Any]:
     right = words.keys() | parts
     # Of words with the same letters the first in the alphabet; what is common in shops is never what was meant.
     spellings = {lists.spelling(word): word for word in sorted(right, reverse=True) if words.get(word) not in plain}
+    # A word of a phrase that has the letters of another is meant as it is written.
+    twins = {lists.spelling(word) for word in parts - words.keys() if spellings.get(lists.spelling(word), word) != word}
+    spellings = {key: word for key, word in spellings.items() if key not in twins}
     # What stands in a harmless line was meant as it is written, so its letters stand for nothing else.
     meant = {lists.spelling(word) for word in _harmless_words() - right}
     spellings = {key: word for key, word in spellings.items() if len(word) >= lists.MISSPELLED and key not in meant}

@@ -15,14 +15,15 @@ _FORGED = (
     "###instruc", "### system", "### sistema", "### fin de", "### fim d", "### end of", "### new instr",
     "### nuevas instr", "### novas instr", "=== system", "=== end", "---end", "```system", "```sistema", "<<customer",
     "<<end", "begin system prompt", "begin system message", "end system prompt", "end of prompt", "<admin", "[admin:",
-    "[admin mode", "[admin over", "[developer", "<developer", "[assistant]",
+    "[admin mode", "[admin over", "[developer", "<developer", "[assistant]", "</context", "</dado", "</dato", "</doc",
+    "</conversa", "</histor", "</knowledge",
 )  # fmt: skip
 # Markup that runs, commands, queries and templates.
 _RUNS = (
     "<script", "</script", "javascript:", "vbscript:", "data:text/html", "data:image/svg", "onerror=", "onload=",
     "onclick=", "onmouse", "onfocus=", "ontoggle=", "<iframe", "<svg", "<img ", "<img/", "<object", "<embed",
     "<link ", "<style", "<base ", "<html", "<body", "<meta", "<form", "<math", "<video", "<audio", "<input",
-    "<?php", "<?xml", "<!entity", "<!doctype", "document.cookie", "document.write", "fromcharcode",
+    "<?php", "<?xml", "<!entity", "<!doctype", "<!--", "document.cookie", "document.write", "fromcharcode",
     "__import__", "os.popen", "subprocess.", "console.log(", "window.location", "window.open(", "window.onload",
     "@import url", "@import '", "@import \"", "&#x", "&#0", "\\x3c", "\\u003c", "%3cscript", "%3c%", "union select",
     "union all select", "drop table", "select * from", "select @@", "select case when", "; insert into",
@@ -39,7 +40,7 @@ _INSIDE = (
     "169.254.169.254", "metadata.google", "//localhost", "//127.", "//0.0.0.0", "//[::1", "://10.", "//192.168.",
     "//2130706433",
 )  # fmt: skip
-_ROLES = ("system", "sistema", "assistant", "asistente", "assistente", "ai", "ia")
+_ROLES = ("system", "sistema", "assistant", "asistente", "assistente", "developer", "ai", "ia")
 _ROLE = re.compile(rf"^[\W_]{{0,3}}(?:{'|'.join(_ROLES)})\]?\s?:", re.MULTILINE)
 # Functions that are called and commands that are run; "system(s)" and "US$(200)" are language.
 _CALLED = re.compile(
