@@ -24,6 +24,12 @@ _GROUP = Pattern(r"Y2FwaV9ncm91cD[A-Za-z0-9+/_-]{8,}={0,2}")
 _LETTERS_AND_DIGITS = Pattern(
     r"(?s)[A-Z0-9&Ñ](?<![A-Za-z0-9].)(?=[A-Z]\.[A-Za-z0-9]{11}|[A-Z0-9./-]{11,17}(?![A-Za-z0-9]))"
 )
+# Without so many of these signs in a row, and without what an id has behind its full stop, there is nothing to look at.
+_RUNS = bytes(
+    ord("x") if code in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&./-\xc3\x91" else ord(" ") for code in range(256)
+)
+_LONG_RUN = b"x" * 12
+_ID = Pattern(r"\.[A-Za-z0-9]{11}")
 # All that could be one, from where such signs begin; whether it is one is asked afterwards, so that this stays linear.
 _IPV6 = Pattern(r"(?s)[0-9A-Fa-f:](?<![0-9A-Fa-f:].)[0-9A-Fa-f:.]{3,}+")
 _LONGEST_IPV6 = 60
@@ -48,6 +54,8 @@ def find_addresses(text: str) -> Spans:
 def find_lettered(text: str) -> Spans:
     """Spans of documents that hold letters (CURP, RFC, CNPJ) and of WhatsApp's business-scoped user ids."""
     spans: Spans = []
+    if _LONG_RUN not in text.encode("utf-8", "surrogatepass").translate(_RUNS) and _ID().search(text) is None:
+        return spans
     for place in _LETTERS_AND_DIGITS().finditer(text):
         found = LETTERED().match(text, place.start())
         if found is None:

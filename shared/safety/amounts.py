@@ -1,6 +1,7 @@
 """Prices and promises in a canonical text, in the forms of Spanish, Portuguese and English."""
 
 import re
+from functools import cached_property
 from itertools import combinations_with_replacement
 
 _SIGNS = (
@@ -12,7 +13,9 @@ _WORDS = (
     "colon",
 )  # fmt: skip
 _AFTER = _SIGNS + _WORDS
-_SHARE = re.compile(r"(\d{1,3})\s?(?:%|por ciento|por cento|percent)")
+_SHARE_SIGNS = ("%", "por ciento", "por cento", "percent")
+# What stands before the sign, and how long it is.
+_SHARE, SHARE = re.compile(r"(\d{1,3})\s?$"), 4
 # Longer ones are no price, and no float holds the longest.
 _NUMBER = re.compile(r"\d[\d.,]{0,23}")
 # A number of the business's without a sign is a price from here on: below it is an hour, a dozen, a size.
@@ -34,15 +37,16 @@ _PROMISES = {
     "guarantee": """te garantizo|le garantizo|garantizamos|te garanto|lhe garanto|garantimos|i guarantee
         |we guarantee""",
 }
-# Without one of these there is no promise of the kind.
+# Without one of these there is no promise of the kind, and its phrases need not be looked for.
 _STEMS = {
-    "free": ("grat", "costo", "cargo", "custo", "graca", "free"),
-    "refund": ("reemb", "estorno", "refund"),
-    "binding": ("bind", "vincul", "valid", "takes"),
-    "paid": ("paid", "pag"),
+    "refund": ("reembolso", "estorno", "refund"),
+    "binding": ("vinculante", "ntevalid", "binding", "takesies"),
+    "paid": ("comopag", "aspaid"),
     "guarantee": ("arant",),
 }
-_KINDS = {kind: [phrase.strip() for phrase in phrases.split("|")] for kind, phrases in _PROMISES.items()}
+# Spaces and lines make no difference to a promise.
+_SPACES = bytes(code for code in range(128) if chr(code).isspace())
+_KINDS = {kind: ["".join(phrase.split()) for phrase in phrases.split("|")] for kind, phrases in _PROMISES.items()}
 
 
 def value_of(number: str) -> float:
@@ -58,33 +62,52 @@ def prices_in(low: str, *, unsigned: bool = False) -> set[float]:
     """Amounts with a sign or a word of money; with `unsigned` also numbers that may be prices of a list."""
     found = set()
     for match in _NUMBER.finditer(low):
-        start, end = match.start(), match.start() + len(match[0].rstrip(".,"))
+        number, start = match[0].rstrip(".,"), match.start()
+        end = start + len(number)
         before, after = low[max(0, start - 4) : start].rstrip(), low[end : end + 12].lstrip()
         is_price = before.endswith(_SIGNS) or after.startswith(_AFTER)
-        if is_price or (unsigned and value_of(match[0]) >= LEAST_UNSIGNED):
-            found.add(value_of(match[0]))
+        if is_price or (unsigned and value_of(number) >= LEAST_UNSIGNED):
+            found.add(value_of(number))
     return found
 
 
 def shares_in(low: str) -> set[str]:
     """Parts of a hundred."""
-    return set(_SHARE.findall(low)) if "%" in low or "cent" in low or "ciento" in low else set()
+    found = set()
+    for sign in _SHARE_SIGNS:
+        for before in low.split(sign)[:-1] if sign in low else ():
+            found.update(_SHARE.findall(before[-SHARE:]))
+    return found
 
 
-def is_sum_of(amount: float, known: set[float]) -> bool:
-    """Whether an amount is known, so many pieces of a known one, or a sum of a few of them, as an order's total is."""
-    if amount in known:
-        return True
-    cents, listed = round(amount * 100), [round(number * 100) for number in sorted(known)[:LISTED] if number]
-    pieces = {price * count for price in listed for count in range(1, PIECES)}
-    below = [price for price in listed if price < cents]
-    return any(
-        cents - sum(some) in pieces for terms in range(TERMS) for some in combinations_with_replacement(below, terms)
-    )
+class Prices:
+    """The amounts that a business names, and what an order may come to."""
+
+    def __init__(self, amounts: set[float]) -> None:
+        self._amounts = amounts
+        self._listed = [round(amount * 100) for amount in sorted(amounts)[:LISTED] if amount]
+
+    @cached_property
+    def _pieces(self) -> set[int]:
+        return {price * count for price in self._listed for count in range(1, PIECES)}
+
+    @cached_property
+    def _sums(self) -> set[int]:
+        return {sum(some) for terms in range(TERMS) for some in combinations_with_replacement(self._listed, terms)}
+
+    def come_to(self, amount: float) -> bool:
+        """Whether an amount is one of them, so many pieces of one, or a sum of a few, as an order's total is."""
+        if amount in self._amounts:
+            return True
+        cents = round(amount * 100)
+        return not self._pieces.isdisjoint([cents - some for some in self._sums])
 
 
 def promises_in(low: str) -> set[str]:
     """Kinds of promises."""
-    likely = [kind for kind, stems in _STEMS.items() if any(stem in low for stem in stems)]
-    low = " ".join(low.split()) if likely else ""
-    return {kind for kind in likely if any(phrase in low for phrase in _KINDS[kind])}
+    letters = low.encode("ascii", "ignore").translate(None, _SPACES).decode("ascii")
+    return {
+        kind
+        for kind, phrases in _KINDS.items()
+        if any(stem in letters for stem in _STEMS.get(kind, phrases)) and any(phrase in letters for phrase in phrases)
+    }

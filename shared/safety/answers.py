@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shared.privacy.addresses import find_addresses, find_lettered
 from shared.privacy.numbers import find_numbers
 from shared.privacy.shapes import find_shapes
-from shared.safety.amounts import is_sum_of, prices_in, promises_in, shares_in
+from shared.safety.amounts import Prices, prices_in, promises_in, shares_in
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
 from shared.safety.decoding import CODED, decoded
 from shared.safety.hosts import DANGEROUS, hosts_in, unescaped
@@ -42,7 +42,9 @@ FEWEST_DIGITS = 6
 _ROT13 = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz", b"nopqrstuvwxyzabcdefghijklm")
 _TO_LETTERS = bytes.maketrans(b"0134578l", b"oieastbi")
 _SPACED = bytes(code if chr(code).islower() or chr(code).isdigit() else ord(" ") for code in range(256))
+_ALONE = re.compile(rb" [a-z0-9](?= )")
 _NEITHER = bytes(code for code in range(128) if not (chr(code).islower() or chr(code).isdigit()))
+_DIGITS = b"0123456789"
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
 
@@ -75,7 +77,7 @@ class AnswerGuard:
         low = canonical(theirs)
         self._people = _bare(f"{low}\n{canonical(facts.said)}")
         self._hosts, self._promises = hosts_in(theirs) - {DANGEROUS}, promises_in(low)
-        self._prices, self._shares = prices_in(low, unsigned=True), shares_in(low)
+        self._prices, self._shares = Prices(prices_in(low, unsigned=True)), shares_in(low)
         self._canary = [piece for canary in _writings(facts.canary) for piece in _slices(canary, CANARY_PIECE, 1)]
         self._signs = frozenset(sign for piece in self._canary for sign in _slices(piece, SIGN, 1))
 
@@ -105,7 +107,7 @@ class AnswerGuard:
             yield "personal_data"
         if any(not _is_within(host, self._hosts) for host in hosts_in(answer)):
             yield "foreign_link"
-        if shares_in(low) - self._shares or not all(is_sum_of(price, self._prices) for price in prices_in(low)):
+        if shares_in(low) - self._shares or not all(map(self._prices.come_to, prices_in(low))):
             yield "invented_price"
         if promises_in(low) - self._promises:
             yield "invented_promise"
@@ -138,7 +140,7 @@ def _bare(low: str) -> bytes:
 
 
 def _letters(bare: bytes) -> str:
-    return bare.translate(_TO_LETTERS).decode("ascii")
+    return bare.translate(_TO_LETTERS, b" ").decode("ascii")
 
 
 def _readings(answer: str, low: str, before: str) -> Iterator[str]:
@@ -146,14 +148,14 @@ def _readings(answer: str, low: str, before: str) -> Iterator[str]:
     bare, words = _bare(low), answer.split()
     yield before + _letters(bare)
     # Without letters that stand alone, which may have been put between the words.
-    apart = low.encode("ascii", "ignore").translate(_SPACED).split()
-    yield _letters(b"".join([word for word in apart if len(word) > 1]))
+    apart = b" " + low.encode("ascii", "ignore").translate(_SPACED) + b" "
+    yield _letters(_ALONE.sub(b"", apart))
     for text in _plainer(answer):
         yield squeezed(text)
     for text in decoded(answer, words):
         yield squeezed(text)
     # A code that was cut by spaces or lines.
-    coded = [word for word in words if len(word) >= CODED and _CODED.fullmatch(word)]
+    coded = list(filter(_CODED.fullmatch, [word for word in words if len(word) >= CODED]))
     if len(coded) > 1:
         joined = "".join(coded)
         for text in decoded(joined, [joined]):
@@ -169,7 +171,8 @@ def _plainer(answer: str) -> Iterator[str]:
 
 def _others(answer: str, low: str, ours: bytes) -> bool:
     """Whether the answer holds a telephone, an address or a document that is not in `ours`."""
-    if "@" not in answer and sum([low.count(digit) for digit in "0123456789"]) < FEWEST_DIGITS:
+    letters = low.encode("ascii", "ignore")
+    if "@" not in answer and len(letters) - len(letters.translate(None, _DIGITS)) < FEWEST_DIGITS:
         return False
     spans = [*find_addresses(answer), *find_lettered(answer), *find_numbers(answer)]
     return any(_bare(canonical(answer[start:end])) not in ours for start, end, _ in spans)

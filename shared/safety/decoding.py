@@ -41,8 +41,8 @@ def decoded(text: str, words: list[str]) -> Iterator[str]:
     if "%" in text and text.count("%") >= 4:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
     pieces = []
-    if max(map(len, words), default=0) >= CODED:
-        coded = " ".join([word for word in words if len(word) >= CODED])
+    coded = " ".join([word for word in words if len(word) >= CODED])
+    if coded:
         pieces += [_all(_BASE64, _from_base64, coded), _all(_HEXADECIMAL, _from_hexadecimal, coded)]
     if len(text) < APART * len(words):
         pieces.append(_all(_HEXADECIMAL, _from_hexadecimal, text))

@@ -11,6 +11,9 @@ _ADDRESS = re.compile(
     r"(?:[a-z][a-z0-9+.-]{1,15}:)?//+([^\s/?#<>()\[\]\"'`|]{1,253})|\b(?:javascript:|vbscript:|data:[a-z]+[/;,]|mailto:)"
 )
 _NAME = re.compile(r"(?<![@\w.-])((?:[^\W_](?:[\w-]{0,62}[^\W_])?\.){1,6}([a-z]{2,24}))(?![\w-])")
+# What every name ends with, and what every address that is no name holds: without them nobody looks for either.
+_ENDING = re.compile(r"\.([a-z]{2,24})(?![\w-])")
+_SCHEMES = ("//", "javascript:", "vbscript:", "data:")
 # Of the many endings those that links in messages have; a sentence without a space after its full stop has none.
 _ENDINGS = frozenset((
     "com", "net", "org", "info", "biz", "io", "co", "app", "dev", "site", "online", "store", "shop", "xyz", "top",
@@ -37,11 +40,12 @@ def hosts_in(text: str) -> set[str]:
         low = unquote(low)
     low = low.replace("hxxp", "http").replace("[.]", ".").replace("(.)", ".").replace("\\", "/")
     found: set[str] = set()
-    for word in [word for word in low.split() if "." in word or ":" in word or "//" in word]:
-        if "//" in word or ":" in word:
+    if any(scheme in low for scheme in _SCHEMES):
+        for word in [word for word in low.split() if "//" in word or ":" in word]:
             found.update(map(_host, _ADDRESS.finditer(word)))
-        if "." in word[1:-1]:
-            found.update(name for name, ending in _NAME.findall(word) if ending in _ENDINGS)
+    if not _ENDINGS.isdisjoint(_ENDING.findall(low)):
+        for word in [word for word in low.split() if "." in word and not _ENDINGS.isdisjoint(_ENDING.findall(word))]:
+            found.update([name for name, ending in _NAME.findall(word) if ending in _ENDINGS])
     return {host.removeprefix("www.") for host in found if host}
 
 
