@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import time
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -122,7 +123,14 @@ def presigned_url(
 
 
 def _signature(to_sign: str, credentials: Credentials, day: str, region: str, service: str) -> str:
-    key = b"AWS4" + credentials.secret_key.encode()
+    key = _key(credentials.secret_key, day, region, service)
+    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+
+
+# A day's key of each service that a function calls; the one before it, around midnight and when the role's keys rotate.
+@lru_cache(maxsize=16)
+def _key(secret_key: str, day: str, region: str, service: str) -> bytes:
+    key = b"AWS4" + secret_key.encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return hmac.new(key, to_sign.encode(), "sha256").hexdigest()
+    return key

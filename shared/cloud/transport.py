@@ -4,37 +4,19 @@ Webhooks answer within seconds and start cold; a full client library would cost 
 that talk to models and files use httpx instead.
 """
 
-import http.client
 import ssl
 import time
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from shared.cloud.http1 import BadAnswer, Closed, Connection, Stale, TooLarge
 from shared.errors import Unavailable
 
 CONNECT_SECONDS = 0.5
 MAXIMUM_ANSWER = 8 * 1024 * 1024
 
-
-class _Connection(http.client.HTTPConnection):
-    """Sends a request's head and body in one piece: one call of the kernel and one TLS record, not two of each."""
-
-    def send_whole(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        self._pieces: list[bytes] = []
-        self.request(method, target, body=body, headers=headers)
-        self.sock.sendall(b"".join(self._pieces))
-
-    def send(self, data: Any) -> None:
-        """What http.client would send at once."""
-        self._pieces.append(data)
-
-
-class _SecureConnection(_Connection, http.client.HTTPSConnection):
-    pass
-
-
-_kept: dict[tuple[str, str], _Connection] = {}
+_kept: dict[tuple[str, str], Connection] = {}
 
 
 class Answer(NamedTuple):
@@ -71,7 +53,7 @@ def send(
 
     A kept connection that the other side closed while idle is opened again, once. The first try may have arrived all
     the same, so what is sent here has to bear repetition: effects have keys, queues deduplicate, claims have fences.
-    Without `repeat` the caller counts the tries itself.
+    Without `repeat` the caller counts the tries itself; what was found closed before anything left is no try.
     Raises Unavailable (`upstream_<reason>`) when there is no complete answer in time.
     """
     parts = urlsplit(url)
@@ -82,36 +64,28 @@ def send(
     if connection is not None:
         try:
             return _exchange(connection, place, method, target, headers, body, ends, most)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
-            connection.close()
-            if not repeat:
+        except (Closed, BrokenPipeError, ConnectionResetError) as error:
+            if not (repeat or isinstance(error, Stale)):
                 raise Unavailable(f"upstream_{type(error).__name__}") from None
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+        except (OSError, BadAnswer) as error:
             raise Unavailable(f"upstream_{type(error).__name__}") from None
     connection = _connect(place, min(CONNECT_SECONDS, seconds))
     try:
         return _exchange(connection, place, method, target, headers, body, ends, most)
-    except (OSError, http.client.HTTPException) as error:
-        connection.close()
+    except (OSError, BadAnswer) as error:
         raise Unavailable(f"upstream_{type(error).__name__}") from None
 
 
-def _connect(place: tuple[str, str], seconds: float) -> _Connection:
+def _connect(place: tuple[str, str], seconds: float) -> Connection:
     scheme, netloc = place
-    if scheme == "https":
-        connection: _Connection = _SecureConnection(netloc, timeout=seconds, context=tls())
-    else:
-        connection = _Connection(netloc, timeout=seconds)
     try:
-        connection.connect()
+        return Connection(f"{scheme}://{netloc}", seconds, tls)
     except OSError as error:
         raise Unavailable(f"upstream_connect_{type(error).__name__}") from None
-    return connection
 
 
 def _exchange(
-    connection: _Connection,
+    connection: Connection,
     place: tuple[str, str],
     method: str,
     target: str,
@@ -120,33 +94,17 @@ def _exchange(
     ends: float,
     most: int,
 ) -> Answer:
-    _allow_until(connection, ends)
     try:
-        connection.send_whole(method, target, headers, body)
-        response = connection.getresponse()
-        received = bytearray()
-        while chunk := response.read1(65536):
-            received += chunk
-            if len(received) > most:
-                connection.close()
-                raise Unavailable("upstream_answer_too_large")
-            _allow_until(connection, ends)
-        # Reading in pieces leaves the end unnoticed, and the connection could not be used again.
-        response.close()
-    except TimeoutError:
+        head, received = connection.exchange(method, target, headers, body, ends, most)
+    except BaseException as error:
         connection.close()
-        raise Unavailable("upstream_timeout") from None
-    if response.will_close:
-        connection.close()
-    else:
+        if isinstance(error, TimeoutError):
+            raise Unavailable("upstream_timeout") from None
+        if isinstance(error, TooLarge):
+            raise Unavailable("upstream_answer_too_large") from None
+        raise
+    if connection.is_open:
         _kept[place] = connection
-    return Answer(response.status, bytes(received), response.headers.get("date", ""))
-
-
-def _allow_until(connection: _Connection, ends: float) -> None:
-    """Bound the next wait on the socket by the deadline, so that a dribbling server cannot stretch it."""
-    left = ends - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
+    else:
+        connection.close()
+    return Answer(head.status, received, head.headers.get("date", ""))

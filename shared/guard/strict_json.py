@@ -25,12 +25,12 @@ def parse(raw: bytes) -> Any:
     Infinity, a number of more than 32 digits.
     """
     try:
-        value = json.loads(
-            raw.decode(), object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_decimal
-        )
+        value = _DECODER.decode(raw.decode())
     except (UnicodeDecodeError, ValueError, RecursionError):
         raise Malformed from None
-    _check_depth(value)
+    # What opens no more than so often is no deeper either.
+    if raw.count(b"{") + raw.count(b"[") > MAXIMUM_DEPTH:
+        _check_depth(value)
     return value
 
 
@@ -82,3 +82,9 @@ def _decimal(text: str) -> float:
     if math.isinf(number):
         raise Malformed
     return number
+
+
+# json.loads would make one for every body.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_decimal
+)

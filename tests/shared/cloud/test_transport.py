@@ -1,6 +1,7 @@
 """Against real sockets: every wait ends in time, and a kept connection is used again."""
 
 import datetime
+import select
 import socket
 import ssl
 import threading
@@ -113,12 +114,21 @@ def test_a_connection_closed_while_idle_is_opened_again(start):
     assert server.connections == 3
 
 
+def test_a_connection_found_closed_before_anything_left_is_no_try(start):
+    server = start(answering_once)
+    for tries in range(1, 4):
+        assert transport.send("GET", server.url, {}, b"", 2, repeat=False).body == b"hello"
+        assert server.connections == tries
+        [kept] = transport._kept.values()
+        select.select([kept._socket], [], [], 2)
+
+
 @pytest.mark.parametrize(
     ("behave", "name"),
     [
         (silent, "upstream_timeout"),
         (dribbling, "upstream_timeout"),
-        (babbling, "upstream_BadStatusLine"),
+        (babbling, "upstream_BadAnswer"),
         (endless, "upstream_answer_too_large"),
     ],
 )

@@ -77,7 +77,7 @@ def test_what_is_lost_once_is_asked_again_and_has_one_effect(proxy: Proxy, fault
 @pytest.mark.parametrize(
     ("faults", "name", "asked"),
     [
-        (["lose the reply"] * 5, "redis_upstream_RemoteDisconnected", 2),
+        (["lose the reply"] * 5, "redis_upstream_Closed", 2),
         (["html 502"], "redis_status_502", 1),
         (["quota"], "redis_quota", 1),
         (["garbage"], "redis_malformed", 1),
