@@ -27,6 +27,8 @@ _LATER = {
     1: 10, 2: 10, 1200: 10, 131000: 10, 131016: 30, 131057: 60, 133004: 60, 135000: 30,
 }  # fmt: skip
 TRANSIENT_DELAY = 15
+# Without a name WhatsApp shows "Untitled". Only PDFs are sent, and what a person's file is called stays with them.
+DOCUMENT_NAME = "documento.pdf"
 # The whole application is asked to wait, not one number or one pair of numbers.
 _EVERYBODY = frozenset({4, 17, 80007})
 # Messenger and Instagram say by a subcode of 10 that 24 hours are over.
@@ -89,6 +91,8 @@ def _for_whatsapp(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
         content = {"type": claim.media.kind, claim.media.kind: {"id": claim.media.reference}}
         if claim.text:
             content[claim.media.kind]["caption"] = claim.text
+        if claim.media.kind == "document":
+            content["document"]["filename"] = DOCUMENT_NAME
     if claim.template is not None:
         named = {"name": claim.template.name, "language": {"code": claim.template.language}}
         content = {"type": "template", "template": named}

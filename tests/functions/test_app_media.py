@@ -12,6 +12,8 @@ from local.seed import open_account
 from local.world import World
 from tests.shared.safety.pictures import FILM, jpeg, png
 
+PDF = b"%PDF-1.7\n%%EOF\n"
+
 
 def test_media_is_shown_to_members_of_its_business_only(world):
     put = world.client.post(f"{world.plan.url('meta')}/_local/media", content=jpeg())
@@ -80,6 +82,14 @@ def test_a_picture_of_a_persons_is_looked_at_handed_over_and_sent_once(world):
     assert world.rows("select handled_by from conversations") == [{"handled_by": "person"}]
     shown = world.call_as_owner("/app/media", {"tenant": world.owner.tenant, "media": offered.json()["media"]})
     assert world.client.get(shown.json()["url"]).content == picture
+
+
+def test_a_document_leaves_under_a_name_that_says_nothing_of_the_file(world):
+    begun(world)
+    assert upload(world, offer(world, PDF, media_type="application/pdf"), PDF)["state"] == "kept"
+    [sent] = [one for one in world.sent() if one["type"] == "document"]
+    assert sent["message"]["document"]["filename"] == "documento.pdf"
+    assert "caption" not in sent["message"]["document"]
 
 
 @pytest.mark.parametrize("begin", [instagram_text, messenger_text])
