@@ -13,7 +13,7 @@ dev: venv ## run the offline world: no account, no Docker; the network only to i
 	@exec .venv/bin/python -m local.dev
 
 test: venv ## run every test, with coverage of shared and functions
-	@.venv/bin/python -m pytest -n 2 --cov=shared --cov=functions -q
+	@COVERAGE_CORE=sysmon .venv/bin/python -m pytest -n 2 --dist worksteal --cov=shared --cov=functions -q
 
 lint: venv ## check style, types and the direction of imports
 	@.venv/bin/python -m ruff check .
