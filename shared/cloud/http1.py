@@ -1,7 +1,7 @@
 """HTTP/1.1 (RFC 9112) from the side of a client, as much of it as our own services speak: one request at a time.
 
-http.client reads the head of an answer with the e-mail package, which is a fifth of a webhook's own work and of its
-cold start (docs/decisions/0016). What is not framed as the RFC says is refused, never guessed.
+http.client reads the head of an answer with the e-mail package, which was a fifth of a webhook's own work
+(docs/decisions/0016). What is not framed as the RFC says is refused, never guessed.
 """
 
 import re
@@ -96,6 +96,8 @@ class Connection:
             self._socket.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
             return
+        except OSError:
+            pass  # broken otherwise
         raise Stale("the other side closed, or spoke unasked")
 
     def _head(self, ends: float) -> Head:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import socket
+import struct
 import threading
 import time
 
@@ -96,7 +97,7 @@ def test_what_is_not_framed_as_it_should_be_is_no_answer(said):
     assert ask(OK + b"Content-Length: 5\r\n\r\nhello")[1] == b"hello"
 
 
-@pytest.mark.parametrize("unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", b""])
+@pytest.mark.parametrize("unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", b"", None])
 def test_what_is_said_unasked_answers_no_later_request(unasked):
     listener = socket.create_server(("127.0.0.1", 0))
     connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 2, lambda: pytest.fail("no TLS here"))
@@ -105,14 +106,18 @@ def test_what_is_said_unasked_answers_no_later_request(unasked):
         other.sendall(OK + b"Content-Length: 5\r\n\r\nhello")
         assert connection.exchange("GET", "/", {}, b"", time.monotonic() + 2, 100)[1] == b"hello"
         assert connection.is_open
-        if unasked:
+        if unasked is None:
+            # As a machine that has forgotten the connection: a reset.
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            other.close()
+        elif unasked:
             other.sendall(unasked)
         else:
             other.shutdown(socket.SHUT_WR)
         with pytest.raises(Stale):
             connection.exchange("GET", "/", {}, b"", time.monotonic() + 2, 100)
     said = OK + b"Content-Length: 5\r\n\r\nhello"
-    assert ask(said + unasked)[1:] == (b"hello", not unasked)
+    assert ask(said + (unasked or b""))[1:] == (b"hello", not unasked)
 
 
 def test_who_hangs_up_before_the_answer_may_have_heard_the_request():
