@@ -478,15 +478,19 @@ HOSTILE = [
     "unit", [*HOSTILE, '"password":"', "eyJaaaaaaaaa.", "A0", "::", "\uff15", "\u200b5", "basic aaaaaaaa "]
 )
 def test_twice_the_text_takes_twice_the_time(unit):
-    def seconds(size: int) -> float:
-        text = (unit * size)[:size]
-        took = []
-        # Of this thread alone, since others of the process serve the world; the quickest of nine is the text's own.
-        for _ in range(9):
-            began = time.thread_time()
-            scrub(text)
-            took.append(time.thread_time() - began)
-        return min(took)
+    texts = [(unit * size)[:size] for size in (20_000, 40_000)]
 
-    # Four times would be a square; what is below a millisecond is noise.
-    assert seconds(40_000) < 3.3 * seconds(20_000) + 0.001
+    def grows_with_the_text() -> bool:
+        took: tuple[list[float], list[float]] = ([], [])
+        # Of this thread alone, since others of the process serve the world; the quickest of nine is the text's own, and
+        # both are asked in turn, since machines change their pace.
+        for _ in range(9):
+            for text, times in zip(texts, took, strict=True):
+                began = time.thread_time()
+                scrub(text)
+                times.append(time.thread_time() - began)
+        # Four times would be a square; what is below a millisecond is noise.
+        return min(took[1]) < 3.3 * min(took[0]) + 0.001
+
+    # A busy machine may be unlucky; a square is one each time.
+    assert any(grows_with_the_text() for _ in range(5))
