@@ -48,10 +48,10 @@ def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
         number = str(_object(value.get("metadata")).get("phone_number_id", ""))
         # What concerns the whole account names no number.
         about = {"channel": "whatsapp", "channel_id": number or str(entry.get("id", ""))}
-        found = False
+        cards, found = _Cards(_list(value.get("contacts"))), False
         for message in _list(value.get("messages")):
             found = True
-            yield about | _whatsapp_message(_object(message), _list(value.get("contacts")), number, arrived_at)
+            yield about | _whatsapp_message(_object(message), cards, number, arrived_at)
         for echo in _list(value.get("message_echoes")):
             found = True
             yield about | _whatsapp_echo(_object(echo), number, arrived_at)
@@ -62,11 +62,31 @@ def _whatsapp_items(entry: dict[str, Any], arrived_at: float) -> Iterator[Item]:
             yield about | _other(_object(change), str(entry.get("id", "")), str(entry.get("time", "")), arrived_at)
 
 
-def _whatsapp_message(message: dict[str, Any], contacts: list[Any], number: str, arrived_at: float) -> Item:
+class _Cards:
+    """The contact cards of one change, found by whose they are: a body may hold a thousand, and as many messages."""
+
+    def __init__(self, contacts: list[Any]) -> None:
+        self._cards = [_object(card) for card in contacts]
+        self._places: dict[tuple[str, str], int] = {}
+        for place, card in enumerate(self._cards):
+            for name in ("wa_id", "user_id"):
+                if isinstance(card.get(name), str):
+                    self._places.setdefault((name, card[name]), place)
+
+    def of(self, phone: str, opaque: str) -> dict[str, Any]:
+        """The first card that belongs to the sender; the only card, when the sender names none of them."""
+        named = (("wa_id", phone), ("user_id", opaque))
+        places = [self._places[name] for name in named if name[1] and name in self._places]
+        if places:
+            return self._cards[min(places)]
+        return self._cards[0] if len(self._cards) == 1 else {}
+
+
+def _whatsapp_message(message: dict[str, Any], cards: _Cards, number: str, arrived_at: float) -> Item:
     wamid = str(message.get("id", ""))
     phone = str(message.get("from") or "")
     opaque = str(message.get("from_user_id") or "")
-    contact = _contact(contacts, phone, opaque)
+    contact = cards.of(phone, opaque)
     phone = phone or str(contact.get("wa_id") or "")
     opaque = opaque or str(contact.get("user_id") or "")
     sender = opaque or phone
@@ -103,15 +123,6 @@ def _said(kind: str, message: dict[str, Any], number: str, contact: Item, arrive
 
 def _party(identity: str, phone: str, name: str) -> Item:
     return {"id": identity, "phone": phone if _PHONE.fullmatch(phone) else None, "name": name}
-
-
-def _contact(contacts: list[Any], phone: str, opaque: str) -> dict[str, Any]:
-    """The contact card that belongs to the sender; the only card, when the sender names none of them."""
-    cards = [_object(card) for card in contacts]
-    for card in cards:
-        if (phone and card.get("wa_id") == phone) or (opaque and card.get("user_id") == opaque):
-            return card
-    return cards[0] if len(cards) == 1 else {}
 
 
 def _type_of(message: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Whatever a signed body holds, every item of it becomes something that can be kept."""
 
 import json
+import sys
 from datetime import datetime
 
 import pytest
@@ -108,3 +109,66 @@ def test_what_a_person_wrote_in_the_businesss_name_is_an_echo_and_what_an_app_wr
     )
     [any_app] = items_of(event(app_id=263902037430900), 1.0)
     assert any_app["kind"] == "status"
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ({"from": "5491155550002"}, "by phone"),
+        ({"from_user_id": "AR.2"}, "by id"),
+        ({"from": "5491155550002", "from_user_id": "AR.1"}, "the first that fits"),
+        ({"from": "5491155550009"}, ""),
+    ],
+)
+def test_a_message_has_the_name_of_its_senders_card(sender, name):
+    cards = [
+        {"user_id": "AR.1", "wa_id": ["5491155550002"], "profile": {"name": "the first that fits"}},
+        {"wa_id": "5491155550002", "profile": {"name": "by phone"}},
+        {"user_id": "AR.2", "wa_id": 7, "profile": {"name": "by id"}},
+        "no card",
+    ]
+    value = {"metadata": {"phone_number_id": "1"}, "contacts": cards, "messages": [{"id": "wamid.1", **sender}]}
+    body = {"object": "whatsapp_business_account", "entry": [{"id": "9", "changes": [{"value": value}]}]}
+    [item] = items_of(body, NOW)
+    assert item["contact"]["name"] == name
+    value["contacts"] = cards[1:2]
+    assert items_of(body, NOW)[0]["contact"]["name"] == "by phone"
+
+
+def whatsapp(count: int) -> object:
+    customers = [payloads.Customer(name="Ana", phone=f"5491155{place:06}") for place in range(count)]
+    return payloads.whatsapp([payloads.message(payloads.text("hola"), one) for one in customers], senders=customers)
+
+
+def statuses(count: int) -> object:
+    told = [{"id": f"wamid.{place}", "status": "read", "recipient_id": "1"} for place in range(count)]
+    value = {"metadata": {"phone_number_id": "1"}, "contacts": [{"wa_id": "1"}] * count, "statuses": told}
+    return {"object": "whatsapp_business_account", "entry": [{"id": "9", "changes": [{"value": value}]}]}
+
+
+def page(count: int) -> object:
+    said = [{"sender": {"id": "7"}, "message": {"mid": f"m{place}", "text": "oi"}} for place in range(count)]
+    return {"object": "page", "entry": [{"id": "9", "messaging": said}]}
+
+
+@pytest.mark.parametrize("body", [whatsapp, statuses, page])
+def test_the_work_grows_with_the_body_and_not_faster(body):
+    """Counted in steps of the interpreter: with a card beside each message it once was their square."""
+
+    def steps(count: int) -> int:
+        made, taken = body(count), 0
+
+        def step(*_):
+            nonlocal taken
+            taken += 1
+            return step
+
+        sys.settrace(step)
+        try:
+            items = items_of(made, NOW)
+        finally:
+            sys.settrace(None)
+        assert len(items) == count
+        return taken
+
+    assert steps(200) < 2.2 * steps(100)
