@@ -93,7 +93,10 @@ class Upstreams:
             return 200, self._keep_inbox(json.loads(body)["p_items"])
         if path.startswith("/rest/v1/rpc/sweep"):
             turns = {talk for message, talk in self.kept.items() if message not in self.covered}
-            return 200, {"turns": [{"tenant": "t", "conversation": talk} for talk in sorted(turns)], "sends": []}
+            found = [{"tenant": "t", "conversation": talk} for talk in sorted(turns)]
+            return 200, {"turns": found, "sends": [], "files": [], "media": []}
+        if path.startswith("/rest/v1/rpc/close_unconfirmed"):
+            return 200, 0
         if path.startswith("/rest/v1/messages"):
             rows = [row for row in json.loads(body) if row["id"] not in self.kept]
             self.kept |= {row["id"]: row["message"]["from"] for row in rows}
