@@ -42,7 +42,7 @@ class Head(NamedTuple):
 
 
 class Connection:
-    """One connection. After an error it has to be closed; `is_open` says whether it can carry another request."""
+    """One connection, which an error closes. `is_open` says whether it can carry another request."""
 
     def __init__(self, url: str, seconds: float, tls: Callable[[], ssl.SSLContext]) -> None:
         """Raises OSError (TimeoutError among them) and ValueError for an address that is none."""
@@ -64,7 +64,7 @@ class Connection:
         self._is_new = self.is_open = True
 
     def close(self) -> None:
-        """Always possible."""
+        """Close it; more than once is no harm."""
         self.is_open = False
         self._socket.close()
 
@@ -75,15 +75,20 @@ class Connection:
 
         `ends` is a moment of time.monotonic(). Raises OSError (TimeoutError, Closed, Stale), BadAnswer, TooLarge.
         """
-        request = _request(method, target, {"host": self._host} | {**headers}, body)
-        self._expect_silence()
-        self._allow_until(ends)
-        self._socket.sendall(request)
-        head = self._head(ends)
-        while head.status < 200:
+        try:
+            request = _request(method, target, {"host": self._host, **headers}, body)
+            self._expect_silence()
+            self._allow_until(ends)
+            self._socket.sendall(request)
             head = self._head(ends)
-        answer, is_framed = self._body(method, head, ends, most)
-        self.is_open = is_framed and not head.is_last and not self._received
+            while head.status < 200:
+                head = self._head(ends)
+            answer, is_framed = self._body(method, head, ends, most)
+        except BaseException:
+            self.close()
+            raise
+        if head.is_last or not is_framed or self._received:
+            self.close()
         return head, answer
 
     def _expect_silence(self) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from shared.cloud.http1 import BadAnswer, Closed, Connection, Stale, TooLarge
+from shared.cloud.http1 import BadAnswer, Connection, Stale, TooLarge
 from shared.errors import Unavailable
 
 CONNECT_SECONDS = 0.5
@@ -64,7 +64,7 @@ def send(
     if connection is not None:
         try:
             return _exchange(connection, place, method, target, headers, body, ends, most)
-        except (Closed, BrokenPipeError, ConnectionResetError) as error:
+        except (BrokenPipeError, ConnectionResetError) as error:
             if not (repeat or isinstance(error, Stale)):
                 raise Unavailable(f"upstream_{type(error).__name__}") from None
         except (OSError, BadAnswer) as error:
@@ -96,15 +96,10 @@ def _exchange(
 ) -> Answer:
     try:
         head, received = connection.exchange(method, target, headers, body, ends, most)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, TimeoutError):
-            raise Unavailable("upstream_timeout") from None
-        if isinstance(error, TooLarge):
-            raise Unavailable("upstream_answer_too_large") from None
-        raise
+    except TimeoutError:
+        raise Unavailable("upstream_timeout") from None
+    except TooLarge:
+        raise Unavailable("upstream_answer_too_large") from None
     if connection.is_open:
         _kept[place] = connection
-    else:
-        connection.close()
     return Answer(head.status, received, head.headers.get("date", ""))

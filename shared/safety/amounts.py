@@ -14,8 +14,8 @@ _WORDS = (
 )  # fmt: skip
 _AFTER = _SIGNS + _WORDS
 _SHARE_SIGNS = ("%", "por ciento", "por cento", "percent")
-# What stands before the sign, and how long it is.
-_SHARE, SHARE = re.compile(r"(\d{1,3})\s?$"), 4
+# What stands before the sign: three digits and a space at most.
+_SHARE, _SHARE_LENGTH = re.compile(r"(\d{1,3})\s?$"), 4
 # Longer ones are no price, and no float holds the longest.
 _NUMBER = re.compile(r"\d[\d.,]{0,23}")
 # A number of the business's without a sign is a price from here on: below it is an hour, a dozen, a size.
@@ -76,7 +76,7 @@ def shares_in(low: str) -> set[str]:
     found = set()
     for sign in _SHARE_SIGNS:
         for before in low.split(sign)[:-1] if sign in low else ():
-            found.update(_SHARE.findall(before[-SHARE:]))
+            found.update(_SHARE.findall(before[-_SHARE_LENGTH:]))
     return found
 
 

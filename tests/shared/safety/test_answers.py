@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.safety.amounts import Prices, prices_in, value_of
+from shared.safety import amounts
+from shared.safety.amounts import Prices, prices_in, promises_in, value_of
 from shared.safety.answers import RULES, AnswerGuard, Facts
 from shared.safety.hosts import hosts_in
 from tests.shared.safety.leaks import CANARY, FACTS, INSTRUCTIONS, leaks, normal_answers
@@ -157,3 +158,15 @@ def test_a_date_is_no_address_and_an_address_that_runs_is_never_the_businesss():
     assert GUARD.broken_rules("Data:12/05 às 8h") == ()
     own = AnswerGuard(replace(FACTS, known=f"{FACTS.known} javascript:pedir()"))
     assert own.broken_rules("Pulse javascript:pedir()") == ("foreign_link",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "phrase"),
+    [(kind, " ".join(part.split())) for kind, all_ in amounts._PROMISES.items() for part in all_.split("|")],
+)
+def test_each_promise_is_found_by_its_own_words_on_one_line_and_on_two(kind, phrase):
+    """Phrases are looked for only where a stem of their kind stands: a phrase without one would never be found."""
+    said = f"hola, {phrase} y listo"
+    assert kind in promises_in(said)
+    assert kind in promises_in(said.replace(" ", "\n"))
+    assert kind not in promises_in("hola, a las tres y listo")
