@@ -3,7 +3,6 @@
 Here a customer's text is opened for the guard to score, and to know what they said of themselves.
 """
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from shared import clock
 from shared.cloud.parameters import current
 from shared.data.rows import Language, Passage, Said, TenantFacts
 from shared.safety import Verdict, scan
-from shared.safety.answers import AnswerGuard, Facts
+from shared.safety.answers import CANARY_LETTERS, AnswerGuard, Facts
 from shared.safety.canonical import canonical
 from shared.safety.scoring import words
 from shared.settings import Secret
@@ -48,13 +47,14 @@ def is_safe(passage: str) -> bool:
 
 
 def canary(tenant: str) -> str:
-    """128 bits that stand in the prompt of a business today and in no answer, as hexadecimal.
+    """96 bits that stand in the prompt of a business today and in no answer, as 32 letters.
 
-    HMAC-SHA-256 (RFC 2104) under the model's key, which both who write a prompt hold, cut in half.
+    HMAC-SHA-256 (RFC 2104) under the model's key, which both who write a prompt hold, cut short.
     """
     today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
     key = current(Secret.AI_API_KEY).encode()
-    return hmac.new(key, f"canary {tenant} {today}".encode(), hashlib.sha256).hexdigest()[:32]
+    digest = hmac.digest(key, f"canary {tenant} {today}".encode(), "sha256")
+    return "".join(CANARY_LETTERS[byte % len(CANARY_LETTERS)] for byte in digest)
 
 
 def broken_rules(

@@ -14,8 +14,8 @@ from shared.privacy.numbers import find_numbers
 from shared.privacy.shapes import find_shapes
 from shared.safety.amounts import Prices, prices_in, promises_in, shares_in
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
-from shared.safety.decoding import CODED, decoded
-from shared.safety.hosts import DANGEROUS, hosts_in, unescaped
+from shared.safety.decoding import decoded
+from shared.safety.hosts import DANGEROUS, hosts_in
 
 RULES = (
     "too_long",
@@ -32,8 +32,11 @@ RULES = (
 # instructions against pieces of the answer so far apart that one of them lies within the run.
 RUN, PIECE = 40, 24
 STRIDE = RUN - PIECE + 1
-# So many signs of a canary in a row are no chance.
-CANARY_PIECE, SIGN = 12, 6
+# What a canary is made of: no text has many of these letters in a row, rot13 turns each into another of them, and no
+# digit is read as one. So many of a canary in a row are no chance.
+CANARY_LETTERS, CANARY_PIECE = "jwkxqdzm", 12
+_CANARY_OR_NOT = bytes(ord("x") if chr(code) in CANARY_LETTERS else ord(" ") for code in range(256))
+_LIKELY = b"x" * CANARY_PIECE
 # So many answers before this one may hold the beginning of what is told in parts.
 EARLIER = 5
 # No telephone and no document has fewer digits.
@@ -45,15 +48,13 @@ _SPACED = bytes(code if chr(code).islower() or chr(code).isdigit() else ord(" ")
 _ALONE = re.compile(rb" [a-z0-9](?= )")
 _NEITHER = bytes(code for code in range(128) if not (chr(code).islower() or chr(code).isdigit()))
 _DIGITS = b"0123456789"
-_CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
 
 
 @dataclass(frozen=True)
 class Facts:
     """What the answer is measured by.
 
-    `canary`: at least 64 random bits as hexadecimal, which stand in the system prompt; `instructions`: what of the
+    `canary`: at least 64 random bits in `CANARY_LETTERS`, which stand in the system prompt; `instructions`: what of the
     prompt must not come back; `known`: what the business says of itself (name, passages), word for word if need be;
     `own`: what else of prices, links and people is the business's (the owner's instructions, earlier answers), though
     not its wording; `said`: what this customer wrote.
@@ -70,7 +71,7 @@ class AnswerGuard:
     """Made once for a turn."""
 
     def __init__(self, facts: Facts) -> None:
-        self._pieces: set[str] = set()
+        self._pieces: set[bytes] = set()
         for secret, known in zip(_writings(facts.instructions), _writings(facts.known), strict=True):
             self._pieces.update(piece for piece in _slices(secret, PIECE, 1) if piece not in known)
         theirs = f"{facts.known}\n{facts.own}"
@@ -79,7 +80,6 @@ class AnswerGuard:
         self._hosts, self._promises = hosts_in(theirs) - {DANGEROUS}, promises_in(low)
         self._prices, self._shares = Prices(prices_in(low, unsigned=True)), shares_in(low)
         self._canary = [piece for canary in _writings(facts.canary) for piece in _slices(canary, CANARY_PIECE, 1)]
-        self._signs = frozenset(sign for piece in self._canary for sign in _slices(piece, SIGN, 1))
 
     def broken_rules(self, answer: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
         """The rules that an answer breaks, in the order of RULES; none when it may be sent.
@@ -94,9 +94,9 @@ class AnswerGuard:
         return tuple(rule for rule in RULES if rule in broken)
 
     def _leaks(self, answer: str, low: str, earlier: Sequence[str]) -> Iterator[str]:
-        before = "".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
+        before = b"".join(map(squeezed, earlier[-EARLIER:]))[-RUN * EARLIER :]
         for reading in _readings(answer, low, before):
-            is_likely = not self._signs.isdisjoint(_slices(reading, SIGN, CANARY_PIECE - SIGN + 1))
+            is_likely = _LIKELY in reading.translate(_CANARY_OR_NOT)
             if is_likely and any(piece in reading for piece in self._canary):
                 yield "canary"
             if not self._pieces.isdisjoint(_slices(reading, PIECE, STRIDE)):
@@ -115,16 +115,16 @@ class AnswerGuard:
             yield "secret"
 
 
-def _slices(letters: str, length: int, stride: int) -> list[str]:
+def _slices(letters: bytes, length: int, stride: int) -> list[bytes]:
     return [letters[at : at + length] for at in range(0, len(letters) - length + 1, stride)]
 
 
-def squeezed(text: str) -> str:
-    """Only letters, as they are read: without case, accents, spaces, signs and digits for letters."""
+def squeezed(text: str) -> bytes:
+    """Only letters, in ASCII, as they are read: without case, accents, spaces, signs and digits for letters."""
     return _letters(_bare(canonical(text)))
 
 
-def _writings(text: str) -> Iterator[str]:
+def _writings(text: str) -> Iterator[bytes]:
     """The letters of a text, then as they are when it is written backwards, in rot13, or word by word from its end.
 
     Made of what must not be said, once, so that every answer need not be read in all these ways.
@@ -139,34 +139,18 @@ def _bare(low: str) -> bytes:
     return low.encode("ascii", "ignore").translate(None, _NEITHER)
 
 
-def _letters(bare: bytes) -> str:
-    return bare.translate(_TO_LETTERS, b" ").decode("ascii")
+def _letters(bare: bytes) -> bytes:
+    return bare.translate(_TO_LETTERS, b" ")
 
 
-def _readings(answer: str, low: str, before: str) -> Iterator[str]:
+def _readings(answer: str, low: str, before: bytes) -> Iterator[bytes]:
     """The answer, after what was said before, in the ways in which it may hold something else; each squeezed."""
-    bare, words = _bare(low), answer.split()
-    yield before + _letters(bare)
+    yield before + _letters(_bare(low))
     # Without letters that stand alone, which may have been put between the words.
     apart = b" " + low.encode("ascii", "ignore").translate(_SPACED) + b" "
     yield _letters(_ALONE.sub(b"", apart))
-    for text in _plainer(answer):
+    for text in decoded(answer):
         yield squeezed(text)
-    for text in decoded(answer, words):
-        yield squeezed(text)
-    # A code that was cut by spaces or lines.
-    coded = list(filter(_CODED.fullmatch, [word for word in words if len(word) >= CODED]))
-    if len(coded) > 1:
-        joined = "".join(coded)
-        for text in decoded(joined, [joined]):
-            yield squeezed(text)
-
-
-def _plainer(answer: str) -> Iterator[str]:
-    if "&" in answer:
-        yield unescaped(answer)
-    if "\\" in answer or "0x" in answer:
-        yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), answer)
 
 
 def _others(answer: str, low: str, ours: bytes) -> bool:

@@ -6,6 +6,7 @@ weights it learns into `concepts.json`, which is all that is read here.
 
 import json
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ _WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
 # What follows the first two words of a phrase, and its concept, by the second word.
 Phrases = dict[str, list[tuple[list[str], int]]]
 Known = tuple[str, int, Phrases | None]
+# A word of two letters, where no longer one begins.
+ALONE = (2,)
 # Digits written for letters.
 LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
@@ -164,15 +167,29 @@ class Concepts:
                 return concept
         return 0
 
-    def cut(self, letters: str) -> list[str]:
-        """The words of the lists in letters that stand together, the longest first at each place."""
-        found, place = [], 0
+    def cut(self, letters: str, least: float) -> list[str]:
+        """The words of the lists in letters that stand together, the longest first at each place.
+
+        Where they are less than the share `least` of the letters, these are a code and stay as they are.
+        """
+        found, place, lost = [], 0, 0
         while place < len(letters):
-            for length in range(min(LONGEST + 2, len(letters) - place), 1, -1):
+            for length in self._lengths.get(letters[place : place + SHORTEST], ALONE):
                 if letters[place : place + length] in self._words:
                     found.append(letters[place : place + length])
                     place += length
                     break
             else:
-                place += 1
+                place, lost = place + 1, lost + 1
+                if lost > (1 - least) * len(letters):
+                    return [letters]
         return found
+
+    @cached_property
+    def _lengths(self) -> dict[str, tuple[int, ...]]:
+        """How long words are, the longest first, by their first letters."""
+        lengths: dict[str, set[int]] = {}
+        for word in self._words:
+            if SHORTEST <= len(word) <= LONGEST + 2:
+                lengths.setdefault(word[:SHORTEST], {*ALONE}).add(len(word))
+        return {first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}

@@ -1,4 +1,5 @@
-"""Texts inside a text: base64, hexadecimal, percent signs, rot13, tag characters, letters with spaces between.
+"""Texts inside a text: base64, bytes as hexadecimal, decimal or binary numbers, escapes, entities, percent signs, tag
+characters, names written together.
 
 Decoded copies are scored and thrown away. Order codes and payment strings look like base64 too, so that only what comes
 out of it counts, never the look.
@@ -6,47 +7,91 @@ out of it counts, never the look.
 
 import base64
 import binascii
-import codecs
 import re
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 from shared.safety.canonical import hidden_text
-from shared.safety.concepts import LEET
+from shared.safety.hosts import unescaped
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
-_HEXADECIMAL = re.compile(r"(?:[0-9a-fA-F]{2}[ :]?){12,}")
-# A coded word is at least so long, or the bytes stand apart.
+# A coded word is at least so long, and so many bytes.
 CODED, SHORTEST = 16, 10
-# Bytes and letters that stand apart make words this short.
-APART = 4
-_LETTER_OR_DIGIT = bytes(
-    ord("a") if chr(code).isalpha() else ord("1") if chr(code) in "013457" else ord(" ") for code in range(256)
+# So many bytes may have come from letters that stood before or behind it.
+AROUND = 2
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
+_PIECE = re.compile(r"(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{4}|[A-Za-z0-9+/_-]{2,3}={1,2})")
+_HEXADECIMAL = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{2}[\s:,;]{0,3}){12,}")
+_DECIMAL = re.compile(r"(?:\b[0-9]{2,3}\b[\s,;]{0,3}){12,}")
+_SEPARATORS = re.compile(r"[\s:,;]+")
+_BINARY = re.compile(r"(?:[01]{8}[\s,;]{0,3}){12,}")
+_ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
+_MARKUP = re.compile(r"<[^<>]{0,80}>")
+# In a name that is written together a capital begins a word.
+_NAME = re.compile(r"\b[A-Z]?[a-z]+[A-Z][A-Za-z]+\b")
+_CAPITAL_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])")
+# A text of so many percent signs or tags may be written in them, and one with a capital within a word for each so many
+# letters in base64.
+FEW, CAPITAL_EACH = 4, 60
+# So many digits of bytes in a row, whatever stands between them.
+_BETWEEN = b" \t\r\n:,;"
+_DIGITS = b"x" * 24
+_DIGIT_OR_NOT = bytes(ord("x") if chr(code) in "0123456789abcdefABCDEF" else ord(" ") for code in range(256))
+_SPACE_OR_NOT = bytes(ord(" ") if code < 128 and chr(code).isspace() else ord("x") for code in range(256))
+_LONG = b"x" * CODED
+_CASE = bytes(
+    ord(" ") if code > 127 or not chr(code).isalpha() else ord("a") if chr(code).islower() else ord("A")
+    for code in range(256)
 )
-IN_DIGITS = 6
-_SIGNS = ".-_*|/~+,"
-_LETTER_OR_SIGN = bytes(
-    ord("a") if chr(code).isalnum() else ord(".") if chr(code) in _SIGNS else ord(" ") for code in range(256)
-)
-_APART_BY_SIGNS = re.compile(rf"(?<![a-z0-9])[a-z0-9](?:[{re.escape(_SIGNS)}][a-z0-9]){{3,}}(?![a-z0-9])")
-_FOURTEEN = re.compile(r"\b14\b")
 
 
-def decoded(text: str, words: list[str]) -> Iterator[str]:
-    """What the text, divided into `words` at its spaces, holds in another writing; each at most as long as the text."""
-    if not text.isascii():
-        hidden = hidden_text(text)
-        if len(hidden) >= 4:
-            yield hidden
-    if "%" in text and text.count("%") >= 4:
+def decoded(text: str) -> Iterator[str]:
+    """What the text holds in other writings, each at most as long as the text."""
+    for inside in _decoded(text, text.encode("utf-8", "surrogatepass")):
+        if inside and inside != text:
+            yield inside
+
+
+def _decoded(text: str, raw: bytes) -> Iterator[str]:
+    if len(raw) > len(text):
+        yield hidden_text(text)
+    if "%" in text and text.count("%") >= FEW:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
-    pieces = []
-    coded = " ".join([word for word in words if len(word) >= CODED])
-    if coded:
-        pieces += [_all(_BASE64, _from_base64, coded), _all(_HEXADECIMAL, _from_hexadecimal, coded)]
-    if len(text) < APART * len(words):
-        pieces.append(_all(_HEXADECIMAL, _from_hexadecimal, text))
-    yield from filter(None, pieces)
+    if "&" in text:
+        yield unescaped(text)
+    if "\\" in text or "0x" in text:
+        yield _ESCAPES.sub(lambda found: chr(int(found[1] or found[2] or found[3], 16)), text)
+    if "<" in text and text.count("<") >= FEW:
+        yield _MARKUP.sub("", text)
+    yield from _from_bytes(text, raw)
+
+
+def _from_bytes(text: str, raw: bytes) -> Iterator[str]:
+    kinds = raw.translate(_SPACE_OR_NOT)
+    if _LONG in kinds:
+        words = " ".join(_long_words(raw, kinds))
+        yield _all(_BASE64, _from_base64, words)
+        yield " ".join([_CAPITAL_WITHIN.sub(" ", word) for word in _NAME.findall(words)])
+    if _DIGITS in raw.translate(_DIGIT_OR_NOT, _BETWEEN):
+        yield _all(_HEXADECIMAL, _from_hexadecimal, text)
+        yield _all(_DECIMAL, _from_decimal, text)
+        yield _all(_BINARY, _from_binary, text)
+    if b" " in kinds and raw.translate(_CASE).count(b"aA") * CAPITAL_EACH > len(raw):
+        yield _CAPITAL_WITHIN.sub(" ", text)
+        # Each word was coded, or a code was cut by spaces or lines.
+        pieces = [(word, said) for word in filter(_PIECE.fullmatch, text.split()) if (said := _from_base64(word, 1))]
+        coded = "".join([word for word, _ in pieces])
+        by_words = "=" in coded[:-2]
+        yield " ".join([said for _, said in pieces]) if by_words else _all(_BASE64, _from_base64, coded)
+
+
+def _long_words(raw: bytes, kinds: bytes) -> Iterator[str]:
+    """Words that may be coded; by bytes, since looking at every word takes three times as long."""
+    start = kinds.find(_LONG)
+    while start >= 0:
+        end = kinds.find(b" ", start)
+        end = len(raw) if end < 0 else end
+        yield raw[start:end].decode("utf-8", "surrogatepass")
+        start = kinds.find(_LONG, end)
 
 
 def _all(coded: re.Pattern[str], decode: Callable[[str], str | None], text: str) -> str:
@@ -54,7 +99,7 @@ def _all(coded: re.Pattern[str], decode: Callable[[str], str | None], text: str)
     return "\n".join(filter(None, [decode(match[0]) for match in coded.finditer(text)]))
 
 
-def _from_base64(word: str) -> str | None:
+def _from_base64(word: str, shortest: int = SHORTEST) -> str | None:
     word = word.replace("-", "+").replace("_", "/")
     for cut in (0, 1, 2, 3):
         piece = word[cut:]
@@ -62,7 +107,7 @@ def _from_base64(word: str) -> str | None:
             data = base64.b64decode(piece[: len(piece) // 4 * 4] + _last(piece))
         except (binascii.Error, ValueError):
             continue
-        if said := _readable(data):
+        if said := _readable(data, shortest):
             return said
     return None
 
@@ -73,60 +118,25 @@ def _last(piece: str) -> str:
 
 
 def _from_hexadecimal(word: str) -> str | None:
-    digits = word.replace(" ", "").replace(":", "")
+    digits = _SEPARATORS.sub("", word)
     return _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
 
 
-def _readable(data: bytes) -> str | None:
+def _from_decimal(numbers: str) -> str | None:
+    codes = list(map(int, _SEPARATORS.sub(" ", numbers).split()))
+    return _readable(bytes(codes)) if max(codes) < 256 else None
+
+
+def _from_binary(digits: str) -> str | None:
+    digits = _SEPARATORS.sub("", digits)
+    return _readable(int(digits, 2).to_bytes(len(digits) // 8, "big"))
+
+
+def _readable(data: bytes, shortest: int = SHORTEST) -> str | None:
     """The text, if it is one: by chance twelve bytes of a code are printable once in a hundred thousand."""
-    if len(data) < SHORTEST:
+    if len(data) < shortest:
         return None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return None
-    return text if all(map(str.isprintable, text.split())) else None
-
-
-def is_turned(letters: bytes) -> bool:
-    """Whether a canonical text has more of the letters that vowels are turned to than vowels."""
-    return len(letters.translate(None, b"nrvbh")) < len(letters.translate(None, b"aeiou"))
-
-
-def turned(text: str) -> str:
-    """Rot13; letters with accents stay, as whoever turned them left them."""
-    return codecs.encode(text, "rot13")
-
-
-def is_apart(letters: bytes) -> bool:
-    """Whether a canonical text has letters with a sign between each and the next: *i.g.n.o.r.e*."""
-    return b".a.a." in letters.translate(_LETTER_OR_SIGN)
-
-
-def together(low: str) -> str:
-    """Four letters or more that signs keep apart, without the signs. *S.A.* and *C.V.* stay."""
-    return _APART_BY_SIGNS.sub(lambda found: found[0][::2], low)
-
-
-def is_in_digits(letters: bytes) -> bool:
-    """Whether a canonical text has digits in so many of its words that those alone are letters too."""
-    kinds = letters.translate(_LETTER_OR_DIGIT)
-    return kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS
-
-
-def in_letters(low: str) -> str:
-    """Every digit as the letter it stands for, but for 14, which is a house and no *ia*."""
-    return _FOURTEEN.sub("", low).translate(LEET)
-
-
-def spaced(text: str, words: list[str]) -> str | None:
-    """The text with the spaces between its letters taken out; None when it is not written so.
-
-    Two spaces or more, or a line's end, divide its words. Without them its letters stay together, to be cut.
-    """
-    if len(words) < 6 or len(text) > APART * len(words) + 8:
-        return None
-    lone = sum([len(word) == 1 for word in words])
-    if lone * 10 < len(words) * 7:
-        return None
-    return " ".join([part.replace(" ", "") for part in re.split(r" {2,}|\n+", text)])
+    text = data.decode("utf-8", "ignore")
+    lost = len(data) - len(text.encode())
+    is_whole = lost <= AROUND and 4 * lost <= len(data)
+    return text if is_whole and all(map(str.isprintable, text.split())) else None

@@ -6,14 +6,13 @@ from urllib.parse import unquote
 
 from shared.safety.canonical import visible
 
-# Addresses with a scheme or that begin with //, and names that people read as one.
-_ADDRESS = re.compile(
-    r"(?:[a-z][a-z0-9+.-]{1,15}:)?//+([^\s/?#<>()\[\]\"'`|]{1,253})|\b(?:javascript:|vbscript:|data:[a-z]+[/;,]|mailto:)"
-)
+# What stands behind the slashes of an address, and addresses that run something.
+_ADDRESS = re.compile(r"//+([^\s/?#<>()\[\]\"'`|]{1,253})")
+_RUNS = re.compile(r"\b(?:javascript:|vbscript:|data:[a-z]+[/;,])")
+# Names that people read as an address, and what each of them ends with: without it nobody looks for one.
 _NAME = re.compile(r"(?<![@\w.-])((?:[^\W_](?:[\w-]{0,62}[^\W_])?\.){1,6}([a-z]{2,24}))(?![\w-])")
-# What every name ends with, and what every address that is no name holds: without them nobody looks for either.
 _ENDING = re.compile(r"\.([a-z]{2,24})(?![\w-])")
-_SCHEMES = ("//", "javascript:", "vbscript:", "data:")
+_REST, _LONGEST_NAME = re.compile(r"[\w.-]*"), 400
 # Of the many endings those that links in messages have; a sentence without a space after its full stop has none.
 _ENDINGS = frozenset((
     "com", "net", "org", "info", "biz", "io", "co", "app", "dev", "site", "online", "store", "shop", "xyz", "top",
@@ -23,6 +22,8 @@ _ENDINGS = frozenset((
 ))  # fmt: skip
 # An address that runs something leads to no host, and is nobody's.
 DANGEROUS = "dangerous scheme"
+# How an address is written so that nobody sees one.
+_WRITTEN = (("[.]", "."), ("(.)", "."), ("\\", "/"))
 _LONG_ENTITY = re.compile(r"&#x?[0-9a-f]{8,};?", re.IGNORECASE)
 
 
@@ -38,19 +39,31 @@ def hosts_in(text: str) -> set[str]:
         low = unescaped(low)
     if "%" in low:
         low = unquote(low)
-    low = low.replace("hxxp", "http").replace("[.]", ".").replace("(.)", ".").replace("\\", "/")
-    found: set[str] = set()
-    if any(scheme in low for scheme in _SCHEMES):
-        for word in [word for word in low.split() if "//" in word or ":" in word]:
-            found.update(map(_host, _ADDRESS.finditer(word)))
-    if not _ENDINGS.isdisjoint(_ENDING.findall(low)):
-        for word in [word for word in low.split() if "." in word and not _ENDINGS.isdisjoint(_ENDING.findall(word))]:
-            found.update([name for name, ending in _NAME.findall(word) if ending in _ENDINGS])
+    for written, meant in _WRITTEN:
+        if written[0] in low:
+            low = low.replace(written, meant)
+    found = {_host(address) for address in _ADDRESS.findall(low)} | _names(low)
+    if any(scheme in low for scheme in ("script:", "data:")) and _RUNS.search(low):
+        found.add(DANGEROUS)
     return {host.removeprefix("www.") for host in found if host}
 
 
-def _host(address: re.Match[str]) -> str:
-    if address[1] is None:
-        return "" if address[0].startswith("mailto") else DANGEROUS
+def _names(low: str) -> set[str]:
+    found: set[str] = set()
+    end = 0
+    for ending in _ENDING.finditer(low):
+        if ending[1] in _ENDINGS and ending.end() > end:
+            end = _end_of_name(low, ending.end())
+            word = low[max(0, ending.start() - _LONGEST_NAME) : end].split()[-1]
+            found.update([name for name, last in _NAME.findall(word) if last in _ENDINGS])
+    return found
+
+
+def _end_of_name(low: str, place: int) -> int:
+    rest = _REST.match(low, place)
+    return rest.end() if rest else place
+
+
+def _host(address: str) -> str:
     # What stands before the last @ is a user's name, whatever it looks like.
-    return address[1].rpartition("@")[2].partition(":")[0].strip(".")
+    return address.rpartition("@")[2].partition(":")[0].strip(".")

@@ -3,19 +3,16 @@
 No text makes it fail or slow: it is cut before it is read, and every step is linear in it.
 """
 
-import itertools
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from shared.safety import scoring
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical
-from shared.safety.decoding import decoded, in_letters, is_apart, is_in_digits, is_turned, spaced, together, turned
+from shared.safety.decoding import decoded
 from shared.safety.marks import marks
+from shared.safety.readings import LONGEST_WORD, readings
 
 BLOCK, FLAG = 0.5, 0.3
-# A text of fewer words is not looked at turned letter by letter.
-FEW = 4
-LONGEST = 20
 # So many writings one inside the other are taken off.
 NESTED = 2
 
@@ -34,10 +31,9 @@ def scan(text: str, lang: str | None = None) -> Verdict:
     `lang` is what the caller believes. Nothing depends on it: an attack comes in whatever language gets through.
     """
     cut = text[:MAXIMUM_CHARACTERS]
-    words = cut.split()
-    odds, rules = _read(cut, words)
-    for hidden in _hidden(cut, words, NESTED):
-        inside, why = _read(hidden, hidden.split())
+    odds, rules = _read(cut)
+    for hidden in _hidden(cut, NESTED):
+        inside, why = _read(hidden)
         if inside > odds:
             odds, rules = inside, ("decoded", *why)
     score = scoring.probability(odds)
@@ -46,41 +42,23 @@ def scan(text: str, lang: str | None = None) -> Verdict:
     return Verdict(score, "block" if score >= BLOCK else "flag" if score >= FLAG else "allow", rules)
 
 
-def _hidden(text: str, words: list[str], depth: int) -> Iterator[str]:
-    for hidden in decoded(text, words):
+def _hidden(text: str, depth: int) -> Iterator[str]:
+    for hidden in decoded(text):
         yield hidden
         if depth > 1:
-            yield from _hidden(hidden, hidden.split(), depth - 1)
+            yield from _hidden(hidden, depth - 1)
 
 
-def _read(text: str, words: list[str]) -> tuple[float, tuple[str, ...]]:
+def _read(text: str) -> tuple[float, tuple[str, ...]]:
     """Odds and rules of a text as somebody reads it."""
-    joined = spaced(text, words)
-    low = canonical(text if joined is None else joined)
-    found = scoring.words(low)
-    if joined is not None:
-        found = _cut(found)
-    odds, rules = _judged(low, found)
+    low = canonical(text)
+    odds, rules = _judged(low, scoring.words(low))
     if odds < 0:
-        for other, said in _other_readings(text, low, words):
-            odds, rules = max((odds, rules), _judged(other, said), key=lambda one: one[0])
+        for other, least in readings(text, low):
+            words = scoring.words(other)
+            found = _judged(other, words if least is None else _cut(words, least))
+            odds, rules = max((odds, rules), found, key=lambda one: one[0])
     return odds, rules
-
-
-def _other_readings(text: str, low: str, words: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """The text read otherwise, and the words of that."""
-    letters = low.encode("ascii", "replace")
-    if is_apart(letters):
-        other = together(low)
-        yield other, _cut(scoring.words(other))
-    if len(words) < FEW:
-        return
-    if is_turned(letters):
-        other = canonical(turned(text))
-        yield other, scoring.words(other)
-    if is_in_digits(letters):
-        other = in_letters(low)
-        yield other, scoring.words(other)
 
 
 def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
@@ -89,7 +67,10 @@ def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
     return odds + sum(seen.values()), (*seen, *scoring.reasons(keys))
 
 
-def _cut(words: list[str]) -> list[str]:
-    """What stood apart letter by letter, cut into words where it is too long to be one."""
-    pieces = [scoring.concepts.cut(letters) if len(letters) > LONGEST else [letters] for letters in words]
-    return list(itertools.chain.from_iterable(pieces))
+def _cut(words: list[str], least: float) -> list[str]:
+    """What stood apart letter by letter, or together, cut into words where it is too long to be one; numbers stay."""
+    found: list[str] = []
+    for letters in words:
+        is_cut = len(letters) > LONGEST_WORD and 2 * sum(map(str.isdigit, letters)) < len(letters)
+        found += scoring.concepts.cut(letters, least) if is_cut else [letters]
+    return found

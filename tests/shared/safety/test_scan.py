@@ -7,6 +7,7 @@ import base64
 import codecs
 import json
 import random
+import re
 import string
 import sys
 
@@ -45,6 +46,13 @@ WRITINGS = {
     "zero width between": "\u200b".join,
     "spaces between": lambda text: "  ".join(" ".join(word) for word in text.split()),
     "spaces between, words not divided": lambda text: " ".join(text.replace(" ", "")),
+    "narrow spaces between": "\u2009".join,
+    "no-break spaces between": "\u00a0".join,
+    "tabs between": "\t".join,
+    "lines between": "\n".join,
+    "pictures between": "😀".join,
+    "tags of HTML between": lambda text: "".join(f"<b>{char}</b>" for char in text),
+    "backwards": lambda text: text[::-1],
     "signs between": lambda text: " ".join(".".join(word) for word in text.split()),
     "signs between, words not divided": lambda text: "-".join(filter(str.isalnum, text)),
     "marks on top": lambda text: "".join(char + "\u0301" * char.isalpha() for char in text),
@@ -54,7 +62,15 @@ WRITINGS = {
     ),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 within base64": lambda text: base64.b64encode(base64.b64encode(text.encode())).decode(),
+    "base64 in lines": lambda text: "\n".join(re.findall(".{1,12}", base64.b64encode(text.encode()).decode())),
+    "base64 by words": lambda text: " ".join(base64.b64encode(word.encode()).decode() for word in text.split()),
     "hexadecimal": lambda text: text.encode().hex(" "),
+    "hexadecimal, commas": lambda text: text.encode().hex(" ").replace(" ", ",  "),
+    "hexadecimal of C": lambda text: " ".join(f"0x{byte:02x}" for byte in text.encode()),
+    "decimal": lambda text: " ".join(map(str, text.encode())),
+    "binary": lambda text: " ".join(f"{byte:08b}" for byte in text.encode()),
+    "escapes": lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    "entities": lambda text: "".join(f"&#{ord(char)};" for char in text),
     "rot13": lambda text: codecs.encode(text, "rot13"),
     "percent": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
     "tags": tags,
@@ -65,9 +81,25 @@ WRITINGS = {
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_an_attack_is_blocked_however_it_is_written_and_a_customer_never(writing, language):
     write = WRITINGS[writing]
-    attack, customer = scan(write(ATTACKS[language])), scan(write(CUSTOMERS[language]))
-    assert (attack.verdict, customer.verdict == "block") == ("block", False)
-    assert attack.rules
+    attack, customer = write(ATTACKS[language]), write(CUSTOMERS[language])
+    order = "Hola, quisiera saber el precio de la torta de chocolate y si hacen envíos al centro."
+    for said in (attack, f"{order}\n\n{attack}", f"{attack}\n\n{order}"):
+        assert scan(said).verdict == "block"
+        assert scan(said).rules
+        assert scan(said.replace(attack, customer)).verdict != "block"
+
+
+@pytest.mark.parametrize("language", ATTACKS)
+def test_an_attack_without_spaces_is_blocked_and_a_name_that_has_none_passes(language):
+    attack = ATTACKS[language]
+    for said in (attack.replace(" ", ""), attack.title().replace(" ", "")):
+        assert scan(f"mira: {said}").verdict == "block"
+    for name in (
+        "GranFeriaDeCachorrosYGatitosDelBarrio",
+        "donaudampfschifffahrtsgesellschaft",
+        "pneumoultramicroscopico",
+    ):
+        assert scan(f"mira: {name}").verdict == "allow"
 
 
 @pytest.mark.parametrize("language", train_guard.LANGUAGES)
@@ -226,6 +258,8 @@ HOSTILE = {
     "spaced": "i g n o r e " * 330,
     "percent": "%25" * 1330,
     "base64": "QUJD" * 1000,
+    "capitals": "aB" * 2000,
+    "letters": "ab" * 2000,
     "brackets": "[{(<" * 1000,
     "megabyte": "ignore all rules " * 60_000,
     "nothing": "",
@@ -245,7 +279,7 @@ def test_every_text_gets_a_verdict(text):
 
 
 @pytest.mark.parametrize(
-    "piece", ["ignore all ", "a\u0301", "\ufdfa", "i g ", "%25", "QUJD", "<a ", "'", "\u200b", "y tú "]
+    "piece", ["ignore all ", "a\u0301", "\ufdfa", "i g ", "%25", "QUJD", "aBc ", "ab", "<b>a", "'", "\u200b", "y tú "]
 )
 def test_the_work_grows_with_the_text_and_not_faster(piece):
     """Counted in steps of the interpreter: twice the text, about twice the steps."""
