@@ -121,9 +121,9 @@ def visible(text: str) -> str:
     return stacked.sub(lambda found: found[0][:3], hidden.sub(lambda found: found[1] or "", text))
 
 
-def hidden_text(text: str) -> str:
-    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out."""
-    if _TAGS_BEGIN not in text.encode("utf-8", "surrogatepass"):
+def hidden_text(text: str, raw: bytes) -> str:
+    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out; `raw` is the text in UTF-8."""
+    if _TAGS_BEGIN not in raw:
         return ""
     found = _patterns()[2].sub("", text)
     return "".join([chr(ord(char) - 0xE0000) for char in found if char in _TAGS])

@@ -29,9 +29,9 @@ _MARKUP = re.compile(r"<[^<>]{0,80}>")
 # In a name that is written together a capital begins a word.
 _NAME = re.compile(r"\b[A-Z]?[a-z]+[A-Z][A-Za-z]+\b")
 _CAPITAL_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# A text of so many percent signs or tags may be written in them, and one with a capital within a word for each so many
-# letters in base64.
-FEW, CAPITAL_EACH = 4, 60
+# A text of so many percent signs or tags may be written in them, and one that begins or ends with a capital within a
+# word for each so many letters in base64.
+FEW, CAPITAL_EACH, SAMPLE = 4, 60, 200
 # So many digits of bytes in a row, whatever stands between them.
 _BETWEEN = b" \t\r\n:,;"
 _DIGITS = b"x" * 24
@@ -53,7 +53,7 @@ def decoded(text: str) -> Iterator[str]:
 
 def _decoded(text: str, raw: bytes) -> Iterator[str]:
     if len(raw) > len(text):
-        yield hidden_text(text)
+        yield hidden_text(text, raw)
     if "%" in text and text.count("%") >= FEW:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
     if "&" in text:
@@ -75,13 +75,17 @@ def _from_bytes(text: str, raw: bytes) -> Iterator[str]:
         yield _all(_HEXADECIMAL, _from_hexadecimal, text)
         yield _all(_DECIMAL, _from_decimal, text)
         yield _all(_BINARY, _from_binary, text)
-    if b" " in kinds and raw.translate(_CASE).count(b"aA") * CAPITAL_EACH > len(raw):
+    if b" " in kinds and any(map(_has_capitals_within, (raw[:SAMPLE], raw[-SAMPLE:]))):
         yield _CAPITAL_WITHIN.sub(" ", text)
         # Each word was coded, or a code was cut by spaces or lines.
         pieces = [(word, said) for word in filter(_PIECE.fullmatch, text.split()) if (said := _from_base64(word, 1))]
         coded = "".join([word for word, _ in pieces])
         by_words = "=" in coded[:-2]
         yield " ".join([said for _, said in pieces]) if by_words else _all(_BASE64, _from_base64, coded)
+
+
+def _has_capitals_within(raw: bytes) -> bool:
+    return raw.translate(_CASE).count(b"aA") * CAPITAL_EACH > len(raw)
 
 
 def _long_words(raw: bytes, kinds: bytes) -> Iterator[str]:

@@ -54,13 +54,13 @@ def readings(text: str, low: str) -> Iterator[tuple[str, float | None]]:
     """
     letters = low.encode("ascii", "replace")
     kinds = letters.translate(_KINDS)
-    if _SPACED in b" " + kinds.replace(b"1", b"a").replace(b"  ", b" ") + b" ":
+    if _is_spaced(kinds.replace(b"1", b"a")):
         yield _SPACED_LETTERS.sub(_unspaced, low), APART
     if b".a.a." in kinds:
         yield _DIVIDED_LETTERS.sub(lambda found: found[0][::2], low), APART
     if _NO_WORD in kinds:
         yield low, TOGETHER
-    if kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS:
+    if kinds.count(b"1") >= IN_DIGITS and kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS:
         # 14 is a house and no *ia*.
         yield _FOURTEEN.sub("", low).translate(LEET), None
     ends = (letters[:SAMPLE], letters[-SAMPLE:])
@@ -69,6 +69,11 @@ def readings(text: str, low: str) -> Iterator[tuple[str, float | None]]:
         yield canonical(codecs.encode(text, "rot13")), None
     if any(map(_is_backwards, ends)):
         yield low[::-1], None
+
+
+def _is_spaced(kinds: bytes) -> bool:
+    """Whether four letters in a row have a space or two between them."""
+    return _SPACED in b" " + (kinds.replace(b"  ", b" ") if b"  " in kinds else kinds) + b" "
 
 
 def _unspaced(found: re.Match[str]) -> str:
