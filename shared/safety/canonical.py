@@ -122,7 +122,7 @@ def visible(text: str) -> str:
 
 
 def hidden_text(text: str, raw: bytes) -> str:
-    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out; `raw` is the text in UTF-8."""
+    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out; `raw` is it in UTF-8."""
     if _TAGS_BEGIN not in raw:
         return ""
     found = _patterns()[2].sub("", text)
