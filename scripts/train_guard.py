@@ -113,7 +113,7 @@ def made() -> tuple[str, str]:
 
 
 def word_lists() -> dict[str, Any]:
-    """Names, words, beginnings and phrases of all languages."""
+    """Names, words, beginnings and phrases of all languages, and every word that is known."""
     names, words, beginnings = [""], dict[str, int](), dict[str, int]()
     phrases: dict[str, list[tuple[list[str], int]]] = {}
     for language in LANGUAGES:
@@ -143,14 +143,20 @@ def word_lists() -> dict[str, Any]:
     twins = {lists.spelling(word) for word in parts - words.keys() if spellings.get(lists.spelling(word), word) != word}
     spellings = {key: word for key, word in spellings.items() if key not in twins}
     # What stands in a harmless line was meant as it is written, so its letters stand for nothing else.
-    meant = {lists.spelling(word) for word in _harmless_words() - right}
+    meant = {lists.spelling(word) for word in _words_of("harmless") - right}
     spellings = {key: word for key, word in spellings.items() if len(word) >= lists.MISSPELLED and key not in meant}
-    return {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "spellings": spellings}
+    vocabulary = " ".join(sorted(filter(_can_be_cut, right | _words_of("attacks") | _words_of("harmless"))))
+    kept = {"names": names, "words": words, "beginnings": beginnings, "phrases": phrases, "spellings": spellings}
+    return kept | {"vocabulary": vocabulary}
 
 
-def _harmless_words() -> set[str]:
-    texts = [line for language in LANGUAGES for _, line in lines("harmless", language)]
+def _words_of(kind: str) -> set[str]:
+    texts = [line for language in LANGUAGES for _, line in lines(kind, language)]
     return {word for text in texts for word in scoring.words(canonical(text))}
+
+
+def _can_be_cut(word: str) -> bool:
+    return lists.SHORTEST_CUT <= len(word) <= lists.LONGEST_CUT and word.isalpha()
 
 
 def lines(kind: str, language: str) -> Iterator[tuple[str, str]]:

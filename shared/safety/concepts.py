@@ -53,8 +53,8 @@ _WEAK = BESIDE | HARMLESS | BLUNT - {"tool", "send", "tamper", "confirm"}
 # What follows the first two words of a phrase, and its concept, by the second word.
 Phrases = dict[str, list[tuple[list[str], int]]]
 Known = tuple[str, int, Phrases | None]
-# A word of two letters, where no longer one begins.
-ALONE = (2,)
+# Words that letters are cut into are so long; a letter that is left over costs as much as three words.
+SHORTEST_CUT, LONGEST_CUT, LEFT_OVER = 2, 14, 3
 # Digits written for letters.
 LEET = str.maketrans("0134578", "oieastb")
 _LEET_L = str.maketrans("0134578", "oleastb")
@@ -98,6 +98,7 @@ class Concepts:
             first, _, second = pair.partition(" ")
             self._phrases.setdefault(first, {})[second] = phrases
         self._spellings: dict[str, str] = kept["spellings"]
+        self._kept_vocabulary: str = kept["vocabulary"]
         self._remembered = _Memory(self._remember)
         self.accusing = frozenset(number for number, name in enumerate(self.names) if number and name not in _WEAK)
         self.around = frozenset(self.names.index(name) for name in ("shop", "ask", "life", "me"))
@@ -167,29 +168,35 @@ class Concepts:
                 return concept
         return 0
 
-    def cut(self, letters: str, least: float) -> list[str]:
-        """The words of the lists in letters that stand together, the longest first at each place.
+    def cut(self, letters: str) -> list[str]:
+        """The words in letters that stand together, so that the fewest letters are left over, by the fewest words.
 
-        Where they are less than the share `least` of the letters, these are a code and stay as they are.
+        Letters that are less than half of words are a code; they stay as they are.
         """
-        found, place, lost = [], 0, 0
-        while place < len(letters):
-            for length in self._lengths.get(letters[place : place + SHORTEST], ALONE):
-                if letters[place : place + length] in self._words:
-                    found.append(letters[place : place + length])
-                    place += length
-                    break
-            else:
-                place, lost = place + 1, lost + 1
-                if lost > (1 - least) * len(letters):
-                    return [letters]
-        return found
+        end = len(letters)
+        cost, step = [0] * (end + LONGEST_CUT), [1] * end
+        for place in range(end - 1, -1, -1):
+            least = cost[place + 1] + LEFT_OVER
+            for length in self._lengths.get(letters[place : place + SHORTEST_CUT], ()):
+                if cost[place + length] + 1 < least and letters[place : place + length] in self._vocabulary:
+                    least, step[place] = cost[place + length] + 1, length
+            cost[place] = least
+        found, place = [], 0
+        while place < end:
+            if step[place] > 1:
+                found.append(letters[place : place + step[place]])
+            place += step[place]
+        return found if 2 * sum(map(len, found)) >= end else [letters]
+
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        """The words of the lines that taught the weights, whatever they mean."""
+        return frozenset(self._kept_vocabulary.split())
 
     @cached_property
     def _lengths(self) -> dict[str, tuple[int, ...]]:
-        """How long words are, the longest first, by their first letters."""
+        """How long words are by their first letters."""
         lengths: dict[str, set[int]] = {}
-        for word in self._words:
-            if SHORTEST <= len(word) <= LONGEST + 2:
-                lengths.setdefault(word[:SHORTEST], {*ALONE}).add(len(word))
-        return {first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()}
+        for word in self._vocabulary:
+            lengths.setdefault(word[:SHORTEST_CUT], set()).add(len(word))
+        return {first: tuple(sorted(some)) for first, some in lengths.items()}

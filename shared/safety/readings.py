@@ -13,9 +13,6 @@ from shared.safety.concepts import LEET
 
 # What is turned letter by letter or written backwards shows at one end at least.
 SAMPLE = 80
-# Letters that somebody kept apart are cut into words whatever they are; letters that only stand together may be a code,
-# and are words where this share of them is.
-APART, TOGETHER = 0.0, 0.5
 # No word of the three languages that people use has more letters.
 LONGEST_WORD = 20
 # Letters, digits that are written for letters, other digits, spaces, signs.
@@ -47,28 +44,25 @@ _PLACES = bytes(
 ) + b"a" * 128  # fmt: skip
 
 
-def readings(text: str, low: str) -> Iterator[tuple[str, float | None]]:
-    """The text, whose canonical form is `low`, read otherwise.
-
-    Beside each reading: the share of a long word that has to be words for it to be cut into them, None for never.
-    """
+def readings(text: str, low: str) -> Iterator[tuple[str, bool]]:
+    """The text, whose canonical form is `low`, read otherwise, and whether its words may stand together."""
     letters = low.encode("ascii", "replace")
     kinds = letters.translate(_KINDS)
     if _is_spaced(kinds.replace(b"1", b"a")):
-        yield _SPACED_LETTERS.sub(_unspaced, low), APART
+        yield _SPACED_LETTERS.sub(_unspaced, low), True
     if b".a.a." in kinds:
-        yield _DIVIDED_LETTERS.sub(lambda found: found[0][::2], low), APART
+        yield _DIVIDED_LETTERS.sub(lambda found: found[0][::2], low), True
     if _NO_WORD in kinds:
-        yield low, TOGETHER
+        yield low, True
     if kinds.count(b"1") >= IN_DIGITS and kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS:
         # 14 is a house and no *ia*.
-        yield _FOURTEEN.sub("", low).translate(LEET), None
+        yield _FOURTEEN.sub("", low).translate(LEET), False
     ends = (letters[:SAMPLE], letters[-SAMPLE:])
     if any(map(_is_turned, ends)):
         # Letters with accents stay, as whoever turned them left them.
-        yield canonical(codecs.encode(text, "rot13")), None
+        yield canonical(codecs.encode(text, "rot13")), False
     if any(map(_is_backwards, ends)):
-        yield low[::-1], None
+        yield low[::-1], False
 
 
 def _is_spaced(kinds: bytes) -> bool:

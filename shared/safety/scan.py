@@ -13,6 +13,8 @@ from shared.safety.marks import marks
 from shared.safety.readings import LONGEST_WORD, readings
 
 BLOCK, FLAG = 0.5, 0.3
+# Of letters without spaces so many are cut into words, which takes a microsecond each.
+CUT = 1000
 # So many writings one inside the other are taken off.
 NESTED = 2
 
@@ -54,9 +56,9 @@ def _read(text: str) -> tuple[float, tuple[str, ...]]:
     low = canonical(text)
     odds, rules = _judged(low, scoring.words(low))
     if odds < 0:
-        for other, least in readings(text, low):
+        for other, is_together in readings(text, low):
             words = scoring.words(other)
-            found = _judged(other, words if least is None else _cut(words, least))
+            found = _judged(other, _cut(words) if is_together else words)
             odds, rules = max((odds, rules), found, key=lambda one: one[0])
     return odds, rules
 
@@ -67,10 +69,13 @@ def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
     return odds + sum(seen.values()), (*seen, *scoring.reasons(keys))
 
 
-def _cut(words: list[str], least: float) -> list[str]:
-    """What stood apart letter by letter, or together, cut into words where it is too long to be one; numbers stay."""
+def _cut(words: list[str]) -> list[str]:
+    """What is too long to be a word cut into words; what has more digits than letters stays."""
     found: list[str] = []
+    left = CUT
     for letters in words:
-        is_cut = len(letters) > LONGEST_WORD and 2 * sum(map(str.isdigit, letters)) < len(letters)
-        found += scoring.concepts.cut(letters, least) if is_cut else [letters]
+        pieces = [letters]
+        if LONGEST_WORD < len(letters) <= left and 2 * sum(map(str.isdigit, letters)) < len(letters):
+            pieces, left = scoring.concepts.cut(letters), left - len(letters)
+        found += pieces
     return found
