@@ -65,7 +65,8 @@ _TABLE = {code: code for code in range(128)} | {
     code: ord(plain) if plain and len(plain) == 1 else plain for code, plain in _FOLDS.items()
 }
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
-_TAGS_BEGIN = b"\xf3\xa0"
+# In UTF-8.
+TAGS_BEGIN = b"\xf3\xa0"
 _TAGS = frozenset(map(chr, range(0xE0020, 0xE007F)))
 _HIDERS = frozenset(map(chr, (*_CONTROLS, *_UNSEEN, *_MARKS)))
 _PICTURE = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
@@ -121,9 +122,9 @@ def visible(text: str) -> str:
     return stacked.sub(lambda found: found[0][:3], hidden.sub(lambda found: found[1] or "", text))
 
 
-def hidden_text(text: str, raw: bytes) -> str:
-    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out; `raw` is it in UTF-8."""
-    if _TAGS_BEGIN not in raw:
+def hidden_text(text: str) -> str:
+    """The letters that tag characters carry (U+E0020 to U+E007E), flags of regions left out."""
+    if TAGS_BEGIN not in text.encode("utf-8", "surrogatepass"):
         return ""
     found = _patterns()[2].sub("", text)
     return "".join([chr(ord(char) - 0xE0000) for char in found if char in _TAGS])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
-from shared.safety.canonical import hidden_text
+from shared.safety.canonical import TAGS_BEGIN, hidden_text
 from shared.safety.hosts import unescaped
 
 # A coded word is at least so long, and so many bytes.
@@ -52,8 +52,8 @@ def decoded(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str, raw: bytes) -> Iterator[str]:
-    if len(raw) > len(text):
-        yield hidden_text(text, raw)
+    if TAGS_BEGIN in raw:
+        yield hidden_text(text)
     if "%" in text and text.count("%") >= FEW:
         yield unquote(unquote(text, errors="ignore"), errors="ignore")
     if "&" in text:
