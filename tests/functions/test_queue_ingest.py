@@ -119,6 +119,20 @@ def test_a_file_that_never_came_is_missing(world):
     assert row(world, file)["reason"] == "missing"
 
 
+@pytest.mark.parametrize(("came", "state", "kept"), [(True, "ready", 1), (False, "refused", 0)])
+def test_a_file_that_nobody_finished_is_looked_for_after_an_hour(world, came, state, kept):
+    offered = offer(world, "menu.pdf", len(PDF)).json()
+    if came:
+        assert post(offered["form"], PDF).status_code == 204
+    for minutes, then in ((50, "awaited"), (70, state)):
+        world.rows("update knowledge_files set created_at = now() - make_interval(mins => %s)", minutes)
+        world.schedules.fire("cron_recover")
+        world.settle()
+        assert row(world, offered["file"])["state"] == then
+    assert len(objects(world)) == kept
+    assert row(world, offered["file"])["reason"] == (None if came else "missing")
+
+
 @pytest.mark.parametrize(
     ("name", "size"),
     [

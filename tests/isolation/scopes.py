@@ -14,7 +14,7 @@ SCOPES = {
         "inbox": "outcome is null",
         "outbox": "state in ('pending', 'unconfirmed')",
         "channels": "true",
-        "knowledge_files": "state = 'waiting'",
+        "knowledge_files": "state in ('awaited', 'waiting')",
         "media": "state in ('waiting', 'awaited')",
         "tenant_keys": "true",
         "usage_ledger": "true",
