@@ -50,32 +50,44 @@ _CALLED = re.compile(
 # Without one of these, or a call of curl, the expression finds nothing, and takes longer to say so.
 _CALLS = ("alert(", "eval(", "exec(", "system(", "sleep(", "expression(", "$(")
 FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 0.45, 2.0
-# What pieces have in common, rare in what people write first.
-_SHARED = (*'{}[]<>|$`#\\@=%&_+"*;()', "select", "prompt", "window.", "document.", *"'/:-. ")
+# What pieces have in common and people hardly write. Of a piece without it a whole word has to be among the words.
+_RARE = (*'{}[]<>|$`#\\@=%&_+"*;()',)
+_WORD = re.compile(r"[a-z0-9]+(?=[^a-z0-9])")
+_COMMON = (*"'/:-. ", "")
+_Pieces = dict[str, list[tuple[str, str, float]]]
 
 
-def _by_what_is_shared() -> dict[str, list[tuple[str, str, float]]]:
-    """(piece, rule, odds) by the rarest part of the piece, so that most are never looked for."""
-    pieces: dict[str, list[tuple[str, str, float]]] = {}
+def _by_what_is_needed() -> tuple[_Pieces, _Pieces]:
+    """(piece, rule, odds) by a part and by a word that has to be there, so that most are never looked for."""
+    by_part: _Pieces = {}
+    by_word: _Pieces = {}
     for rule, odds, listed in (
         ("forged_turn", FORGED, _FORGED),
         ("runs", RUNS, _RUNS),
         ("inside_address", INSIDE, _INSIDE),
     ):
         for piece in listed:
-            pieces.setdefault(next((part for part in _SHARED if part in piece), ""), []).append((piece, rule, odds))
-    return pieces
+            rare, words = [part for part in _RARE if part in piece], _WORD.findall(piece)
+            if words and not rare:
+                by_word.setdefault(max(words, key=len), []).append((piece, rule, odds))
+            else:
+                part = next(part for part in (*rare, *_COMMON) if part in piece)
+                by_part.setdefault(part, []).append((piece, rule, odds))
+    return by_part, by_word
 
 
-_PIECES = _by_what_is_shared()
+_BY_PART, _BY_WORD = _by_what_is_needed()
+_WORDS = frozenset(_BY_WORD)
 
 
-def marks(low: str) -> dict[str, float]:
-    """Rules and odds of what is found in a canonical text, each rule once."""
+def marks(low: str, words: list[str]) -> dict[str, float]:
+    """Rules and odds of what is found in a canonical text of these words, each rule once."""
     found: dict[str, float] = {}
-    for part, pieces in _PIECES.items():
+    for part, pieces in _BY_PART.items():
         if part in low:
             found |= {rule: odds for piece, rule, odds in pieces if piece in low}
+    for word in _WORDS.intersection(words):
+        found |= {rule: odds for piece, rule, odds in _BY_WORD[word] if piece in low}
     if "](" in low and "![" in low:
         found["image_link"] = IMAGE
     if (("(" in low and any(piece in low for piece in _CALLS)) or "curl -" in low) and _CALLED.search(low):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from shared.safety.canonical import canonical
 from shared.safety.concepts import LEET
 
-# What is turned letter by letter or written backwards shows at one end at least.
-SAMPLE = 80
+# What is turned letter by letter or written backwards shows at one end at least; so many letters tell.
+TURNED, BACKWARDS = 40, 80
 # No word of the three languages that people use has more letters.
 LONGEST_WORD = 20
 # Letters, digits that are written for letters, other digits, spaces, signs.
@@ -57,11 +57,10 @@ def readings(text: str, low: str) -> Iterator[tuple[str, bool]]:
     if kinds.count(b"1") >= IN_DIGITS and kinds.count(b"a1") + kinds.count(b"1a") >= IN_DIGITS:
         # 14 is a house and no *ia*.
         yield _FOURTEEN.sub("", low).translate(LEET), False
-    ends = (letters[:SAMPLE], letters[-SAMPLE:])
-    if any(map(_is_turned, ends)):
+    if any(map(_is_turned, (letters[:TURNED], letters[-TURNED:]))):
         # Letters with accents stay, as whoever turned them left them.
         yield canonical(codecs.encode(text, "rot13")), False
-    if any(map(_is_backwards, ends)):
+    if any(map(_is_backwards, (letters[:BACKWARDS], letters[-BACKWARDS:]))):
         yield low[::-1], False
 
 

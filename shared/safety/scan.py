@@ -64,7 +64,7 @@ def _read(text: str) -> tuple[float, tuple[str, ...]]:
 
 
 def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
-    seen = marks(low)
+    seen = marks(low, found)
     odds, keys = scoring.odds(scoring.concepts.of(found))
     return odds + sum(seen.values()), (*seen, *scoring.reasons(keys))
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts import train_guard
-from shared.safety import scan
+from shared.safety import marks, scan, scoring
 from shared.safety.canonical import MAXIMUM_CHARACTERS, canonical, visible
 
 ATTACKS = {
@@ -194,6 +194,14 @@ def test_nothing_that_a_text_begins_with_hides_what_comes_after():
         assert scan(f"{cover} ok").verdict != "block"
         assert scan(f"{cover} {attack}").verdict == "block"
         assert scan(f"{cover} {base64.b64encode(attack.encode()).decode()}").verdict == "block"
+
+
+def test_every_mark_is_found_whatever_it_is_looked_for_by():
+    for rule, pieces in (("forged_turn", marks._FORGED), ("runs", marks._RUNS), ("inside_address", marks._INSIDE)):
+        for piece in pieces:
+            low = canonical(f"hola {piece} 12")
+            assert rule in marks.marks(low, scoring.words(low)), piece
+    assert marks.marks("hola, quiero dos panes", ["hola", "quiero", "dos", "panes"]) == {}
 
 
 @pytest.mark.parametrize(
