@@ -174,6 +174,7 @@ class Concepts:
         Letters that are less than half of words are a code; they stay as they are.
         """
         end = len(letters)
+        # The costs of what follows each place, none behind the end; and how far the best word at each place goes.
         cost, step = [0] * (end + LONGEST_CUT), [1] * end
         for place in range(end - 1, -1, -1):
             least = cost[place + 1] + LEFT_OVER
