@@ -68,9 +68,11 @@ class Facts:
 
 
 class AnswerGuard:
-    """Made once for a turn."""
+    """Made once for a turn. Raises ValueError for a canary of other letters than CANARY_LETTERS."""
 
     def __init__(self, facts: Facts) -> None:
+        if not set(facts.canary) <= set(CANARY_LETTERS):
+            raise ValueError("a canary of other letters would not be looked for")
         self._pieces: set[bytes] = set()
         for secret, known in zip(_writings(facts.instructions), _writings(facts.known), strict=True):
             self._pieces.update(piece for piece in _slices(secret, PIECE, 1) if piece not in known)

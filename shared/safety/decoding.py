@@ -16,14 +16,16 @@ from shared.safety.hosts import unescaped
 
 # A coded word is at least so long, and so many bytes.
 CODED, SHORTEST = 16, 10
-# So many bytes may have come from letters that stood before or behind it.
-AROUND = 2
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
-_PIECE = re.compile(r"(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{4}|[A-Za-z0-9+/_-]{2,3}={1,2})")
-_HEXADECIMAL = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{2}[\s:,;]{0,3}){12,}")
-_DECIMAL = re.compile(r"(?:\b[0-9]{2,3}\b[\s,;]{0,3}){12,}")
-_SEPARATORS = re.compile(r"[\s:,;]+")
-_BINARY = re.compile(r"(?:[01]{8}[\s,;]{0,3}){12,}")
+# A piece of base64, by itself or not; and what shows that a word is one.
+_PIECE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_LOOKS_CODED = re.compile(r"[a-z][A-Z]|[A-Za-z][0-9]|[0-9][A-Za-z]|=")
+# What may stand between two bytes.
+_BETWEEN = r"[\s:,;|/._-]{0,3}"
+_SEPARATORS = re.compile(r"[\s:,;|/._-]+")
+_HEXADECIMAL = re.compile(rf"(?:[0-9a-fA-F]{{2}}{_BETWEEN}){{12,}}")
+_DECIMAL = re.compile(rf"(?:(?<![0-9])[0-9]{{2,3}}(?![0-9]){_BETWEEN}){{12,}}")
+_BINARY = re.compile(rf"(?:[01]{{8}}{_BETWEEN}){{12,}}")
 _ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4})\}?|\\x([0-9a-fA-F]{2})|0x([0-9a-fA-F]{2}),?\s?")
 _MARKUP = re.compile(r"<[^<>]{0,80}>")
 # In a name that is written together a capital begins a word.
@@ -33,7 +35,7 @@ _CAPITAL_WITHIN = re.compile(r"(?<=[a-z])(?=[A-Z])")
 # word for each so many letters in base64.
 FEW, CAPITAL_EACH, SAMPLE = 4, 60, 200
 # So many digits of bytes in a row, whatever stands between them.
-_BETWEEN = b" \t\r\n:,;"
+_NO_DIGITS = b" \t\r\n\v\f:,;|/._-" + bytes(range(128, 256))
 _DIGITS = b"x" * 24
 _DIGIT_OR_NOT = bytes(ord("x") if chr(code) in "0123456789abcdefABCDEF" else ord(" ") for code in range(256))
 _SPACE_OR_NOT = bytes(ord(" ") if code < 128 and chr(code).isspace() else ord("x") for code in range(256))
@@ -67,21 +69,32 @@ def _decoded(text: str, raw: bytes) -> Iterator[str]:
 
 def _from_bytes(text: str, raw: bytes) -> Iterator[str]:
     kinds = raw.translate(_SPACE_OR_NOT)
-    if _LONG in kinds:
-        words = " ".join(_long_words(raw, kinds))
+    words = " ".join(_long_words(raw, kinds)) if _LONG in kinds else ""
+    if words:
         yield _all(_BASE64, _from_base64, words)
-        yield " ".join([_CAPITAL_WITHIN.sub(" ", word) for word in _NAME.findall(words)])
-    if _DIGITS in raw.translate(_DIGIT_OR_NOT, _BETWEEN):
+        yield _joined(words.split())
+    if _DIGITS in raw.translate(_DIGIT_OR_NOT, _NO_DIGITS):
         yield _all(_HEXADECIMAL, _from_hexadecimal, text)
         yield _all(_DECIMAL, _from_decimal, text)
         yield _all(_BINARY, _from_binary, text)
-    if b" " in kinds and any(map(_has_capitals_within, (raw[:SAMPLE], raw[-SAMPLE:]))):
+    if any(map(_has_capitals_within, (raw[:SAMPLE], raw[-SAMPLE:]))):
         yield _CAPITAL_WITHIN.sub(" ", text)
-        # Each word was coded, or a code was cut by spaces or lines.
-        pieces = [(word, said) for word in filter(_PIECE.fullmatch, text.split()) if (said := _from_base64(word, 1))]
-        coded = "".join([word for word, _ in pieces])
-        by_words = "=" in coded[:-2]
-        yield " ".join([said for _, said in pieces]) if by_words else _all(_BASE64, _from_base64, coded)
+        yield _joined(text.split())
+    elif words:
+        yield " ".join([_CAPITAL_WITHIN.sub(" ", name) for name in _NAME.findall(words)])
+
+
+def _joined(words: list[str]) -> str:
+    """A code that was cut by spaces or lines, wherever; or what each of its words says, where each ends as one."""
+    coded = [bool(_PIECE.fullmatch(word) and _LOOKS_CODED.search(word)) for word in words]
+    if sum(coded) < 2:
+        return ""
+    first, last = coded.index(True), len(coded) - coded[::-1].index(True)
+    pieces = list(filter(_PIECE.fullmatch, words[first:last]))
+    code = "".join(pieces)
+    if "=" in code[:-2]:
+        return " ".join(filter(None, [_from_base64(piece, 1) for piece in pieces]))
+    return _all(_BASE64, _from_base64, code)
 
 
 def _has_capitals_within(raw: bytes) -> bool:
@@ -123,7 +136,11 @@ def _last(piece: str) -> str:
 
 def _from_hexadecimal(word: str) -> str | None:
     digits = _SEPARATORS.sub("", word)
-    return _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+    # The first digit may be the last letter of a word before.
+    for cut in (0, 1):
+        if said := _readable(bytes.fromhex(digits[cut : cut + (len(digits) - cut) // 2 * 2])):
+            return said
+    return None
 
 
 def _from_decimal(numbers: str) -> str | None:
@@ -137,10 +154,9 @@ def _from_binary(digits: str) -> str | None:
 
 
 def _readable(data: bytes, shortest: int = SHORTEST) -> str | None:
-    """The text, if it is one: by chance twelve bytes of a code are printable once in a hundred thousand."""
+    """The text, if it is one; a quarter of the bytes may come from letters that stood before or behind it."""
     if len(data) < shortest:
         return None
     text = data.decode("utf-8", "ignore")
-    lost = len(data) - len(text.encode())
-    is_whole = lost <= AROUND and 4 * lost <= len(data)
+    is_whole = 4 * (len(data) - len(text.encode())) <= len(data)
     return text if is_whole and all(map(str.isprintable, text.split())) else None

@@ -53,6 +53,8 @@ FORGED, RUNS, INSIDE, ROLE, IMAGE = 4.0, 3.0, 4.0, 0.45, 2.0
 # What pieces have in common and people hardly write. Of a piece without it a whole word has to be among the words.
 _RARE = (*'{}[]<>|$`#\\@=%&_+"*;()',)
 _WORD = re.compile(r"[a-z0-9]+(?=[^a-z0-9])")
+# A number or a name may stand before these without a space: *1union select*, *superadmin'--*.
+_GLUED = ("union", "drop", "waitfor", "select", "admin")
 _COMMON = (*"'/:-. ", "")
 _Pieces = dict[str, list[tuple[str, str, float]]]
 
@@ -67,7 +69,8 @@ def _by_what_is_needed() -> tuple[_Pieces, _Pieces]:
         ("inside_address", INSIDE, _INSIDE),
     ):
         for piece in listed:
-            rare, words = [part for part in _RARE if part in piece], _WORD.findall(piece)
+            rare = [part for part in _RARE if part in piece]
+            words = [word for word in _WORD.findall(piece) if word not in _GLUED]
             if words and not rare:
                 by_word.setdefault(max(words, key=len), []).append((piece, rule, odds))
             else:

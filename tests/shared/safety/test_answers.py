@@ -132,6 +132,12 @@ def test_no_facts_make_it_fail(instructions, known, said):
     assert "canary" in guard.broken_rules(f"x {CANARY} y")
 
 
+def test_a_canary_that_would_not_be_looked_for_is_refused():
+    with pytest.raises(ValueError, match="canary"):
+        AnswerGuard(replace(FACTS, canary="9f3ac07d5be18264"))
+    assert AnswerGuard(replace(FACTS, canary=CANARY[::-1])).broken_rules(f"Ref. {CANARY[:16]}") == ("canary",)
+
+
 def test_nothing_that_an_answer_begins_with_hides_what_comes_after():
     for cover in ("\ufdfa" * 600, "\ufdfa" * 8192, "hola " * 2000):
         assert set(GUARD.broken_rules(f"{cover}{CANARY}")) & {"canary", "too_long"}
