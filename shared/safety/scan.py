@@ -71,7 +71,7 @@ def _judged(low: str, found: list[str]) -> tuple[float, tuple[str, ...]]:
 
 
 def _cut(words: list[str]) -> list[str]:
-    """What is too long to be a word cut into words, beyond CUT at its ends; what has more digits than letters stays."""
+    """What is too long to be a word cut into words, beyond CUT at its ends; what is rather digits stays."""
     found: list[str] = []
     left = CUT
     for letters in words:
