@@ -75,7 +75,8 @@ def _cut(words: list[str]) -> list[str]:
     found: list[str] = []
     left = CUT
     for letters in words:
-        if LONGEST_WORD < len(letters) and 2 * sum(map(str.isdigit, letters)) < len(letters) and left:
+        is_long = min(len(letters), left) > LONGEST_WORD
+        if is_long and 2 * sum(map(str.isdigit, letters)) < len(letters):
             read = letters if len(letters) <= left else letters[: left // 2] + letters[-(left // 2) :]
             left -= len(read)
             found += scoring.concepts.cut(read)
