@@ -18,7 +18,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local import forms
+from local import forms, moto_state
 from local.template import GetAtt, Queue, Ref, Template, TemplateError
 
 HOST = "127.0.0.1"
@@ -39,6 +39,7 @@ class Cloud:
         self.parameters = parameters
         self._session = boto3.Session("local", "local", region_name=template.region)
         self._clients: dict[str, Any] = {}
+        self._created: object = None
         self._creating_client = threading.Lock()
 
     def client(self, service: str) -> Any:
@@ -81,9 +82,13 @@ class Cloud:
             full_name = f"/{self.template.service}/{self.template.stage}/{name}"
             kind = "String" if f"{{{{resolve:ssm:{full_name}}}}}" in plain else "SecureString"
             self.client("ssm").put_parameter(Name=full_name, Value=value, Type=kind)
+        self._created = moto_state.fingerprint()
 
     def reset(self) -> None:
-        """Forget everything that happened and create the resources anew."""
+        """Return to the state after `create()`. The server must run in this process."""
+        if self._created is not None and moto_state.fingerprint() == self._created:
+            moto_state.empty()
+            return
         _empty(self.url)
         self.create()
 

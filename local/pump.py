@@ -8,6 +8,7 @@ when it has been received `maxReceiveCount` times.
 import base64
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from local.runtime import Invocation, Invoke
@@ -21,17 +22,25 @@ class Pump:
     """Feeds the functions of the template from their queues.
 
     `sqs` is a boto3 client, `resolve` gives queue URLs and ARNs. Failed messages come back after the queue's
-    visibility timeout, as in AWS, or after `retry_seconds` (whole seconds) if that is given.
+    visibility timeout, as in AWS, or after `retry_seconds` (whole seconds) if that is given. `has_messages` tells by a
+    queue's name whether a receive could return anything; it saves the request where the queues are in this process.
     """
 
     def __init__(
-        self, template: Template, invoke: Invoke, sqs: Any, resolve: Resolve, retry_seconds: int | None = None
+        self,
+        template: Template,
+        invoke: Invoke,
+        sqs: Any,
+        resolve: Resolve,
+        retry_seconds: int | None = None,
+        has_messages: Callable[[str], bool] = lambda queue_name: True,
     ) -> None:
         self._template = template
         self._invoke = invoke
         self._sqs = sqs
         self._resolve = resolve
         self._retry_seconds = retry_seconds
+        self._has_messages = has_messages
 
     def step(self) -> int:
         """Hand over one batch from each queue that has messages. Answers the number of records handed over."""
@@ -83,6 +92,8 @@ class Pump:
                 poke.clear()
 
     def _step(self, source: EventSource, retry_seconds: int | None) -> int:
+        if not self._has_messages(self._template.queues[source.queue].name):
+            return 0
         queue_url = self._resolve(Ref(source.queue))
         messages = self._sqs.receive_message(
             QueueUrl=queue_url,

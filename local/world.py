@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from local import aws, environment, gateway, meta, model, payloads, redis_server, upstash
+from local import aws, environment, gateway, meta, model, moto_state, payloads, redis_server, upstash
 from local.aws import Cloud
 from local.in_process import InProcess
 from local.migrations import migrate
@@ -36,6 +36,17 @@ from shared.guard import schemes
 
 SEEDED = "seeded"
 MAXIMUM_ROUNDS = 20
+# Deletes what counts calls a minute: the keys of plain rates, and the fields of tenants' admissions that are rates.
+FORGET_RATES = """
+for _, key in ipairs(redis.call('KEYS', 'rate:*')) do redis.call('DEL', key) end
+for _, key in ipairs(redis.call('KEYS', 'portero:t:*')) do
+  if redis.call('TYPE', key).ok == 'hash' then
+    for _, name in ipairs(redis.call('HKEYS', key)) do
+      if name:sub(1, 2) == 'r:' then redis.call('HDEL', key, name) end
+    end
+  end
+end
+"""
 
 
 class World:
@@ -50,7 +61,9 @@ class World:
         self.cloud = cloud
         self.variables = variables
         self.functions = InProcess(template, variables)
-        self.pump = Pump(template, self.invoke, cloud.client("sqs"), cloud.resolve)
+        self.pump = Pump(
+            template, self.invoke, cloud.client("sqs"), cloud.resolve, has_messages=moto_state.has_messages
+        )
         self.schedules = Schedules(template, self.invoke, cloud.client("ssm"))
         self.client = httpx.Client(timeout=30)
         self.database = SEEDED
@@ -87,12 +100,7 @@ class World:
 
     def forget_rates(self) -> None:
         """Rates are for people, and a test asks more often; what was used stays counted."""
-        for key in self.redis("KEYS", "rate:*"):
-            self.redis("DEL", key)
-        for key in self.redis("KEYS", "portero:t:*"):
-            fields = self.redis("HKEYS", key) if self.redis("TYPE", key) == "hash" else []
-            if rates := [field for field in fields if field.startswith("r:")]:
-                self.redis("HDEL", key, *rates)
+        self.redis("EVAL", FORGET_RATES, 0)
         for name, module in sys.modules.items():
             if name.partition(".")[0] == "functions" and hasattr(module, "GUARD"):
                 module.GUARD.forget_rate()
