@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: redteam battery faults bench-conversation bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
+.PHONY: coverage redteam battery faults bench-conversation bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -12,7 +12,10 @@ help: ## list these commands
 dev: venv ## run the offline world: no account, no Docker; the network only to install packages once
 	@exec .venv/bin/python -m local.dev
 
-test: venv ## run every test, with coverage of shared and functions
+test: venv ## run every test
+	@.venv/bin/python -m pytest -n 2 --dist worksteal -q
+
+coverage: venv ## run every test and list the lines of shared and functions that none of them runs
 	@COVERAGE_CORE=sysmon .venv/bin/python -m pytest -n 2 --dist worksteal --cov=shared --cov=functions -q
 
 lint: venv ## check style, types and the direction of imports

@@ -24,13 +24,8 @@ def find_python() -> Path:
         if _is_runtime(Path(named)):
             return Path(named)
         raise PackageError(f"PYTHON313 is {named}, which does not run as Python {RUNTIME}")
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_path = shutil.which(f"python{RUNTIME}")
-    candidates = [
-        Path(sys.executable),
-        *([Path(on_path)] if on_path else []),
-        *sorted(versions.glob(f"{RUNTIME}.*/bin/python")),
-    ]
+    candidates = [Path(sys.executable), *([Path(on_path)] if on_path else []), *_pyenv_pythons()]
     for candidate in candidates:
         if _is_runtime(candidate):
             return candidate
@@ -67,6 +62,15 @@ def output(python: Path, code: str) -> str:
     if done.returncode:
         raise PackageError(f"{python} does not run: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def _pyenv_pythons() -> list[Path]:
+    """Return pyenv's interpreters of the runtime's version; none if this user cannot read pyenv's folder."""
+    try:
+        root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+        return sorted((root / "versions").glob(f"{RUNTIME}.*/bin/python"))
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return []
 
 
 def _is_runtime(python: Path) -> bool:

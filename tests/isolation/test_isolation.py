@@ -9,6 +9,9 @@ import pytest
 
 from tests.isolation.actors import ATTACKERS
 from tests.isolation.database import ISOLATION, MUTANTS, PRIVILEGES, seeded_cluster
+from tests.isolation.functions import probe_functions
+from tests.isolation.ground import Ground
+from tests.isolation.inventory import take_inventory
 from tests.isolation.mutants import Mutant, make_mutants
 from tests.isolation.planted import PLANTED, SOUND_RIGHTS
 from tests.isolation.prober import probe
@@ -85,8 +88,9 @@ def test_a_sample_of_each_kind_of_mutant_is_killed(connection):
 def test_a_function_without_its_guard_is_seen_by_calling_it(connection):
     row = connection.execute("select pg_get_functiondef('public.claim_turn'::regproc)").fetchone()
     connection.execute(row[0].replace("perform private.require_server();", ""))
-    found = {(finding.probe, finding.place) for finding in probe(connection).findings}
-    assert ("guard", "claim_turn") in found
+    ground = Ground(connection, take_inventory(connection))
+    probe_functions(ground)
+    assert ("guard", "claim_turn") in {(finding.probe, finding.place) for finding in ground.findings}
 
 
 def test_a_type_of_the_session_does_not_run_with_the_rights_of_a_privileged_function(connection):

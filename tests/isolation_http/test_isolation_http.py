@@ -68,7 +68,8 @@ def _section_of_functions(ground: Ground) -> str:
         [
             "# The console's functions, by the place where the ids stand",
             "",
-            f"{'function':<20} {'place':<16} {'places':>6} {'foreign':>8} {'absent':>8} {'own':>8}  the owner's own call",
+            f"{'function':<20} {'place':<16} {'places':>6} {'foreign':>8} {'absent':>8} {'own':>8}"
+            "  the owner's own call",
             *_lines_of_functions(attack_functions(ground)),
             "",
         ]

@@ -150,6 +150,9 @@ def test_bytecode_that_lambda_would_reject_is_named(tmp_path: Path, mode: str, m
         check_bytecode(compiled(tmp_path, mode), magic)
 
 
+LOCKED = Path("/locked")
+
+
 def test_a_python_of_the_runtimes_version_is_found_or_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +173,31 @@ def test_a_python_of_the_runtimes_version_is_found_or_asked_for(
     (version / "python").write_text("#!/bin/sh\necho 3.999\n")
     (version / "python").chmod(0o755)
     assert find_python() == version / "python"
+
+
+def test_unreadable_pyenv_folder_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "pyenv" / "versions" / "3.999.1" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho 3.999\n")
+    python.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(runtime, "RUNTIME", "3.999")
+    # A name that is too long is an error of the system for every user, root included; so is a folder of another user.
+    for unreadable in (tmp_path / ("x" * 300), LOCKED):
+        monkeypatch.setenv("PYENV_ROOT", str(unreadable))
+        with monkeypatch.context() as patch, pytest.raises(PackageError, match="or name it in PYTHON313"):
+            patch.setattr(Path, "glob", _refusing_glob)
+            find_python()
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    assert find_python() == python
+
+
+def _refusing_glob(folder: Path, pattern: str) -> list[Path]:
+    """Answer as Path.glob does for a folder that this user cannot search."""
+    if LOCKED in folder.parents:
+        raise PermissionError(13, "Permission denied", str(folder))
+    folder.stat()
+    return []
 
 
 def test_the_command_says_why_it_could_not_package(
