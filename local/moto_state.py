@@ -51,4 +51,5 @@ def _buckets() -> Iterator[Any]:
 
 
 def _backends(service: str) -> Iterator[Any]:
-    return (backend for regions in list(get_backend(service).values()) for backend in list(regions.values()))
+    backends: Any = get_backend(service)  # type: ignore[call-overload]
+    return (backend for regions in list(backends.values()) for backend in list(regions.values()))

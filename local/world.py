@@ -100,7 +100,7 @@ class World:
 
     def forget_rates(self) -> None:
         """Rates are for people, and a test asks more often; what was used stays counted."""
-        self.redis("EVAL", FORGET_RATES, 0)
+        self.redis("EVAL", FORGET_RATES, "0")
         for name, module in sys.modules.items():
             if name.partition(".")[0] == "functions" and hasattr(module, "GUARD"):
                 module.GUARD.forget_rate()

@@ -185,9 +185,10 @@ def test_unreadable_pyenv_folder_is_skipped(tmp_path: Path, monkeypatch: pytest.
     # A name that is too long is an error of the system for every user, root included; so is a folder of another user.
     for unreadable in (tmp_path / ("x" * 300), LOCKED):
         monkeypatch.setenv("PYENV_ROOT", str(unreadable))
-        with monkeypatch.context() as patch, pytest.raises(PackageError, match="or name it in PYTHON313"):
+        with monkeypatch.context() as patch:
             patch.setattr(Path, "glob", _refusing_glob)
-            find_python()
+            with pytest.raises(PackageError, match="or name it in PYTHON313"):
+                find_python()
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     assert find_python() == python
 
