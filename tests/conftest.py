@@ -6,6 +6,14 @@ import pytest
 
 from local.world import World, running_world
 
+# The files with tests of ten seconds and more. They run first, so that no worker is left alone with one at the end.
+LONG = ("test_isolation.py", "test_isolation_http.py", "test_battery.py", "test_refusals.py", "test_whole_world.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of LONG first; the order of all others stays."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def _running_world() -> Iterator[World]:
