@@ -10,15 +10,12 @@ from shared.knowledge.ink import seen_glyphs
 from shared.knowledge.pdfium import Page, count_pages, open_document, open_page
 from shared.knowledge.plain import HIDDEN_LETTERS
 from shared.knowledge.refusal import RefusedFileError
-from shared.safety.containers import has_archive_end
+from shared.safety.containers import end_of_pdf, has_archive_end
 
 MAXIMUM_PAGES = 300
 # Letters. Up to so many that are seen, a page with invisible text and an image over all of it is a scan.
 SCAN_LETTERS = 200
 _RUNS = frozenset({"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/Rendition", "/GoToE"})
-_END = b"%%EOF"
-# Bytes. White space behind the end of a file, as some printers pad it.
-_MAX_PADDING = 1024
 _LINE_HYPHEN = re.compile("\x02(?:\r\n)?")
 
 
@@ -45,12 +42,14 @@ def read_pdf(data: bytes) -> str:
 
 
 def _check_bounds(data: bytes) -> None:
-    """Raise RefusedFileError (`kind_differs`, `polyglot`) if the file is more or less than one PDF."""
+    """Raise RefusedFileError (`kind_differs`, `polyglot`, `unreadable`) if the file is more or less than one PDF."""
     if not data.startswith(b"%PDF-"):
         raise RefusedFileError("kind_differs")
-    end = data.rfind(_END)
-    rest = data[end + len(_END) :] if end >= 0 else b""
-    if has_archive_end(data) or len(rest) > _MAX_PADDING or rest.strip(b"\0\t\n\f\r "):
+    try:
+        end = end_of_pdf(data)
+    except IndexError:
+        raise RefusedFileError("unreadable") from None
+    if end != len(data) or has_archive_end(data):
         raise RefusedFileError("polyglot")
 
 
