@@ -7,11 +7,10 @@ clip, an optional layer, a place off the page, an image above. No way needs a ru
 import math
 
 from shared.knowledge.pdfium import BYTES_PER_PIXEL, Box, Page, Picture
+from shared.knowledge.web_looks import MIN_CONTRAST
 
 # Pixels per point: first a coarse picture, then a fine one for the glyphs that it does not show.
 SCALES = (1.5, 4.0)
-# Of 255, in one colour. A smaller difference is not seen.
-MIN_CONTRAST = 24
 # Points. The letters of a two-point font are about this high; squeezed letters are this narrow on average.
 MIN_HEIGHT, MIN_WIDTH = 1.1, 0.25
 # Pictures per page. Text that is stacked deeper is not seen.

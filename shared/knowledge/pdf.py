@@ -3,6 +3,7 @@
 import re
 from io import BytesIO
 
+import pypdf.filters  # noqa: F401  # which pypdf imports late, when the process that reads may open no file
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
