@@ -1,5 +1,6 @@
 """Text, Markdown, tables and web pages: their words, as a person would see them."""
 
+import codecs
 import csv
 import io
 import re
@@ -16,6 +17,9 @@ _BINARY = (
     b"{\\rtf",
 )  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+# Python loads a codec when it is first needed, and the process that reads a file may open no other one by then.
+for _codec in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "cp437", "latin-1", "ascii"):
+    codecs.lookup(_codec)
 _DELIMITERS = ";,\t|"
 # Elements in elements. A page of a person has a few dozen.
 _MAX_DEPTH = 500

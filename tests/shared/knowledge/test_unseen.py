@@ -431,12 +431,23 @@ def test_a_damaged_file_is_read_or_refused(kind, index, value):
     assert text
 
 
+# Of each kind, and of each encoding and font that a parser could fetch something for.
+OPENED = [
+    *SAMPLES.items(),
+    ("txt", MENU.encode("utf-16")),
+    ("csv", f"Menú;Menú\n{MENU};1".encode("cp1252")),
+    ("pdf", Pdf(ASKED + PDFS["glyphs that draw nothing"][1], title=MENU, note=(MENU, 4)).bytes()),
+    ("pdf", pdf(ASKED).replace(b"/Helvetica", b"/Unknown00")),
+    ("docx", document(WORDS["white by the theme"][1])),
+]
+
+
 def test_parsers_open_no_file_once_they_are_imported():
     program = (
         "import resource, sys;"
         "from shared.knowledge import reading, pdf, word;"
-        "from tests.shared.knowledge.test_unseen import SAMPLES, MENU;"
+        "from tests.shared.knowledge.test_unseen import MENU, OPENED;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3));"
-        "sys.exit(any(MENU not in reading.text_of(kind, data) for kind, data in SAMPLES.items()))"
+        "sys.exit(any(MENU not in reading.text_of(kind, data) for kind, data in OPENED))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
