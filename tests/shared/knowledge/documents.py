@@ -61,7 +61,7 @@ class Pdf:
             self._writer.root_object[NameObject("/OpenAction")] = opens
         if title:
             self._writer.add_metadata({"/Title": title})
-            self._writer.add_outline_item(title, 0)
+            self._writer.add_outline_item(title=title, page_number=0)
         if attachment:
             self._writer.add_attachment("notas.txt", attachment)
         if encrypted:

@@ -164,9 +164,9 @@ def paragraph(runs: str, properties: str = "") -> str:
     return f"<w:p><w:pPr>{properties}</w:pPr>{runs}</w:p>"
 
 
-def table(runs: str, properties: str = "", row: str = "", cell: str = "") -> str:
+def table(runs: str, properties: str = "", row: str = "", cell: str = "", rows: int = 2) -> str:
     inner = f"<w:tr><w:trPr>{row}</w:trPr><w:tc><w:tcPr>{cell}</w:tcPr>{paragraph(runs)}</w:tc></w:tr>"
-    return f"<w:tbl><w:tblPr>{properties}</w:tblPr>{inner}{inner}</w:tbl>"
+    return f"<w:tbl><w:tblPr>{properties}</w:tblPr>{inner * rows}</w:tbl>"
 
 
 def document(blocks: str, styles: str = "") -> bytes:
@@ -217,8 +217,12 @@ WORDS = {
     ),
     "white in a table": (table(run(WHITE)), table(run(WHITE), cell=DARK)),
     "white where the style of the table is not dark": (
-        (table(run(WHITE), STYLED.format("0")), DARK_ROW),
-        (table(run(), STYLED.format("1")), DARK_ROW),
+        (table(run(WHITE), STYLED.format("0"), rows=1), DARK_ROW),
+        (table(run(WHITE), STYLED.format("1"), rows=1), DARK_ROW),
+    ),
+    "white below the dark row of a table": (
+        (table(run(WHITE), STYLED.format("1"), rows=2), DARK_ROW),
+        (table(run(), STYLED.format("1"), rows=2), DARK_ROW),
     ),
     "the colour of its ground": (paragraph(run('<w:color w:val="1F3864"/>' + DARK)), paragraph(run(WHITE + DARK))),
     "the colour of its mark": (
@@ -429,6 +433,56 @@ def test_a_damaged_file_is_read_or_refused(kind, index, value):
     except RefusedFileError as refused:
         text = refused.reason
     assert text
+
+
+def forms(count: int, *, loop: bool) -> bytes:
+    """A PDF of forms that each draw the next one twice, the last one drawing the first if `loop`."""
+    parts = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /Contents 4 0 R "
+        b"/Resources << /XObject << /X 5 0 R >> >> >>",
+        b"<< /Length 5 >> stream\n/X Do\nendstream",
+    ]
+    for number in range(count):
+        following = 5 if loop and number == count - 1 else 6 + min(number, count - 2)
+        parts.append(
+            b"<< /Type /XObject /Subtype /Form /BBox [0 0 99 99] /Resources << /XObject << /X %d 0 R >> >> "
+            b"/Length 11 >> stream\n/X Do /X Do\nendstream" % following
+        )
+    written = b"%PDF-1.7\n"
+    offsets = []
+    for number, part in enumerate(parts, 1):
+        offsets.append(len(written))
+        written += b"%d 0 obj %s endobj\n" % (number, part)
+    table_of_offsets = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    size = len(parts) + 1
+    return (
+        written
+        + b"xref\n0 %d\n0000000000 65535 f \n%strailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF"
+        % (
+            size,
+            table_of_offsets,
+            size,
+            len(written),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    {
+        "forms in a loop": forms(3, loop=True),
+        "forms that double": forms(40, loop=False),
+        "a million operators": pdf("q Q " * 500_000),
+        "a million texts": pdf("BT /F1 1 Tf " + "(a) Tj " * 500_000 + "ET"),
+        "a page without end": pdf(ASKED).replace(b"842", b"9e9"),
+    }.values(),
+)
+def test_what_takes_for_ever_is_ended(data):
+    with pytest.raises(RefusedFileError) as refused:
+        reading.words_of("pdf", data, 3)
+    assert refused.value.reason in ("too_slow", "too_long", "no_text", "unreadable", "hidden_text")
 
 
 # Of each kind, and of each encoding and font that a parser could fetch something for.

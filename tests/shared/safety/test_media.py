@@ -1,6 +1,9 @@
 """What customers send is told by its bytes: one kind, one thing, no larger than it should be."""
 
+import struct
+import zipfile
 from functools import partial
+from io import BytesIO
 
 import pytest
 from hypothesis import given
@@ -158,10 +161,29 @@ def changed(data: bytes, old: bytes, new: bytes, count: int = -1) -> bytes:
     return data.replace(old, new, count)
 
 
+def behind(junk: bytes) -> bytes:
+    """An archive whose first entry lies behind other bytes, as its directory says."""
+    written = BytesIO(junk)
+    with zipfile.ZipFile(written, "a") as opened:
+        opened.writestr("[Content_Types].xml", "<Types/>")
+    return written.getvalue()
+
+
+def with_gap(data: bytes, gap: bytes) -> bytes:
+    """The archive of two entries with bytes between them that belong to neither, and with offsets that know of them."""
+    second, directory, end = data.rindex(b"PK\x03\x04"), data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    last = data.rindex(b"PK\x01\x02") + 42
+    moved = data[:last] + struct.pack("<I", second + len(gap)) + data[last + 4 :]
+    moved = moved[: end + 16] + struct.pack("<I", directory + len(gap)) + moved[end + 20 :]
+    return moved[:second] + gap + moved[second:]
+
+
 TWO_PARTS = archive(word__document_xml=b"hola")
 ODD_ARCHIVES = {
     "bytes before the first entry": b"PK\x03\x04" + TWO_PARTS,
     "bytes behind the end": TWO_PARTS + b"x",
+    "bytes that the directory knows of": behind(b"PK\x03\x04 and more"),
+    "a gap between two entries": with_gap(TWO_PARTS, b"gap"),
     "a comment": TWO_PARTS[:-2] + b"\x01\x00x",
     "a gap before the directory": changed(TWO_PARTS, b"PK\x01\x02", b"xxPK\x01\x02", 1),
     "a local name of its own": changed(TWO_PARTS, b"word/document", b"word/documenx", 1),
