@@ -23,14 +23,10 @@ _LINE_HYPHEN = re.compile("\x02(?:\r\n)?")
 def read_pdf(data: bytes) -> str:
     """Return the words that are seen on all pages, a paragraph a page at least.
 
-    Raises RefusedFileError, and what pypdf raises if it cannot read the file.
+    Raises RefusedFileError.
     """
     _check_bounds(data)
-    reader = PdfReader(BytesIO(data))
-    if reader.is_encrypted:
-        raise RefusedFileError("encrypted")
-    if _runs_something(reader.root_object):
-        raise RefusedFileError("macros")
+    _check_catalog(data)
     with open_document(data) as document:
         count = count_pages(document)
         if count > MAXIMUM_PAGES:
@@ -52,6 +48,20 @@ def _check_bounds(data: bytes) -> None:
         raise RefusedFileError("unreadable") from None
     if end != len(data) or has_archive_end(data):
         raise RefusedFileError("polyglot")
+
+
+def _check_catalog(data: bytes) -> None:
+    """Raise RefusedFileError (`encrypted`, `macros`, `unreadable`) by what the file says of itself."""
+    try:
+        reader = PdfReader(BytesIO(data))
+        is_encrypted = reader.is_encrypted
+        runs_something = not is_encrypted and _runs_something(reader.root_object)
+    except Exception:  # pypdf met what it does not know, in one of many ways
+        raise RefusedFileError("unreadable") from None
+    if is_encrypted:
+        raise RefusedFileError("encrypted")
+    if runs_something:
+        raise RefusedFileError("macros")
 
 
 def _seen_text(page: Page) -> str:

@@ -426,7 +426,7 @@ def flipped(data: bytes, index: int, value: int) -> bytes:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["docx", "html"]), st.integers(0, 10**6), st.integers(0, 255))
+@given(st.sampled_from(["docx", "html", "pdf"]), st.integers(0, 10**6), st.integers(0, 255))
 def test_a_damaged_file_is_read_or_refused(kind, index, value):
     try:
         text = reading.text_of(kind, flipped(SAMPLES[kind], index, value))
