@@ -15,7 +15,7 @@ from shared.data.user_store import UserStore
 from shared.errors import Problem
 from shared.guard import Request, Response, guard, jwt
 from shared.messaging.wake import wake_sends
-from shared.safety.media import SENT, most_bytes
+from shared.safety.media import MAX_MEDIA_BYTES, SENT, most_bytes
 
 GUARD = guard(
     jwt(),
@@ -53,7 +53,7 @@ class Written(BaseModel):
     idempotency_key: str = Field(pattern=r"^[A-Za-z0-9_-]{8,64}$", max_length=64)
     text: str | None = Field(default=None, min_length=1, max_length=4096)
     media_type: str | None = Field(default=None, max_length=100)
-    size: int | None = Field(default=None, ge=1, le=most_bytes("video"))
+    size: int | None = Field(default=None, ge=1, le=MAX_MEDIA_BYTES)
 
     @model_validator(mode="after")
     def _is_a_file_that_is_sent(self) -> Self:

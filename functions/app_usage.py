@@ -5,6 +5,7 @@ and left now, and which limits were nearly or wholly reached.
 """
 
 from datetime import timedelta
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -38,7 +39,7 @@ class Period(BaseModel):
     last: Day = Field(alias="to")
 
     @model_validator(mode="after")
-    def is_in_order(self) -> "Period":
+    def is_in_order(self) -> Self:
         """The first day is not after the last, and there are at most 400."""
         if not timedelta() <= self.last - self.first <= LONGEST_PERIOD:
             raise ValueError("from is not after to, and at most 400 days before it")

@@ -7,7 +7,6 @@ admission or is called beside one, and nobody else knows the address of what it 
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from scripts.audit.declared import Declared
 from scripts.audit.facts import Facts
@@ -38,7 +37,6 @@ class Imports:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._trees: dict[Path, ast.Module] = {}
 
     def of(self, tree: ast.Module) -> Iterator[tuple[str, str, int]]:
         """Module, name and line of each import of shared/, at any depth."""
@@ -55,14 +53,7 @@ class Imports:
     def tree(self, module: str) -> ast.Module | None:
         """A module of shared/ as it is written; None when it is not there or cannot be read."""
         path = self._facts.module(module)
-        if path is None:
-            return None
-        if path not in self._trees:
-            try:
-                self._trees[path] = ast.parse(path.read_bytes(), str(path))
-            except (SyntaxError, ValueError):
-                self._trees[path] = ast.Module([], [])
-        return self._trees[path]
+        return None if path is None else self._facts.tree(path)
 
 
 def check_consumption(declared: Declared, tree: ast.Module, imports: Imports) -> Iterator[Finding]:

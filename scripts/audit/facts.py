@@ -24,6 +24,7 @@ class Facts:
         self.signatures = _signatures(guard_modules)
         self.tables = self._tables()
         self._names: dict[Path, tuple[set[str], set[str]]] = {}
+        self._trees: dict[Path, ast.Module] = {}
 
     def module(self, name: str) -> Path | None:
         """The file of a module of shared/, None when there is none."""
@@ -32,6 +33,15 @@ class Facts:
             if path.is_file():
                 return path
         return None
+
+    def tree(self, path: Path) -> ast.Module:
+        """A file of the project as it is written; an empty module when it cannot be read."""
+        if path not in self._trees:
+            try:
+                self._trees[path] = ast.parse(path.read_bytes(), str(path))
+            except (OSError, SyntaxError, ValueError):
+                self._trees[path] = ast.Module([], [])
+        return self._trees[path]
 
     def offers(self, module: str, name: str) -> bool:
         """Whether `name` is defined in a module of shared/, is a submodule of it, or is named in its `__all__`."""

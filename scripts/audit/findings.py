@@ -56,6 +56,8 @@ RULES = {
     "public-rate": "A public function has a rate limit.",
     "webhook-rate": "A webhook has a rate limit that asks no store.",
     "guard-methods": "methods are HTTP methods, each once, and none where no HTTP request arrives.",
+    "number-bounds": "Each number of GUARD lies within the written bounds of its kind.",
+    "jwt-rate": "A function that people call has a rate for each of them.",
     "body-limit": "body_limit is a number of bytes that API Gateway and Lambda let through.",
     "store-down": "store_down is refuse, degrade or queue.",
     "consumes-unknown": "consumes names what there is to use up: ai, embedding, file, send.",
@@ -78,7 +80,7 @@ RULES = {
     "handler-referenced": "handler has no other name and no caller in its file.",
     "second-handler": "A file holds one thing that Lambda could call.",
     # the rest of the file
-    "module-runs-code": "Outside of functions a file imports, assigns and defines; it runs nothing.",
+    "module-runs-code": "The import of a function runs guard(...) and what a closed grammar lists, nothing else.",
     "dynamic-code": "A function does nothing that cannot be read: no exec, no reflection, no patching.",
     "import-star": "Imports are named.",
     "import-relative": "Imports are absolute.",
@@ -90,6 +92,13 @@ RULES = {
     "import-machinery": "Functions neither start processes nor load code.",
     "import-package": "Functions import shared, pydantic and the harmless part of the standard library.",
     "import-roundabout": "A name is taken from the module that defines it, so that no module is a back way to another.",
+    # shared/ and functions/
+    "module-patched": "No module changes another: assignments reach plain names, self and values of their own.",
+    "shared-dynamic": "No module runs text as code, or reaches into another by a text, a hook or a metaclass.",
+    "environment-read": "Only shared/settings.py reads the environment.",
+    "stage-branch": "No code depends on the stage: what is tested is what runs.",
+    "allowance-malformed": "An allowance is: file, code, and a reason.",
+    "allowance-unneeded": "An allowance that fits nothing is taken out.",
     # serverless.yml
     "deployment-missing": "Every function is deployed.",
     "deployment-orphan": "Every deployed function is a file.",

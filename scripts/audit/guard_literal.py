@@ -27,6 +27,25 @@ LEGACY_SECRET = "SUPABASE_JWT_SECRET"
 RATE_SECRET = "UPSTASH_REDIS_REST_TOKEN"
 
 
+# kind -> argument -> least and most. A number outside is a mistake or a weakening: change it here, with a reason.
+BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
+    # A provider repeats what was not answered within some seconds. One environment admits `rate` calls a minute.
+    "hmac": {"seconds": (1, 4.5), "rate": (60, 6000), "body_limit": (1024, 3 * 1024 * 1024)},
+    # API Gateway waits 29 seconds. A person makes no more than two calls a second for a minute.
+    "jwt": {"seconds": (1, 28), "rate": (1, 120), "body_limit": (256, 1024 * 1024), "fresh_totp": (30, 900)},
+    # A schedule's function ends before its next run is retried.
+    "cron": {"seconds": (1, 28), "rate": (0, 0), "body_limit": (0, 0)},
+    # A claim lasts sixty seconds, so that a worker never outlives it.
+    "queue": {"seconds": (1, 58), "rate": (0, 0), "body_limit": (0, 0)},
+    # A monitor asks once a second; a page of one's own some times a minute.
+    "public": {"seconds": (1, 4.5), "rate": (1, 60), "body_limit": (0, 16 * 1024)},
+    # One function calls another of ours and waits for it.
+    "internal": {"seconds": (1, 58), "rate": (0, 0), "body_limit": (0, 0)},
+}
+# Of `rates`: calls, and the seconds that they are counted over.
+CALLS_BOUND, PERIOD_BOUND = (1, 1000), (1, 86_400)
+
+
 class _Computed(Exception):
     """Something in GUARD is no literal; the argument is its line."""
 
@@ -148,6 +167,7 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
     elif bool(methods) == (declared.kind == "queue"):
         message = "take methods out: no HTTP request comes here" if methods else "say which methods it answers"
         yield Finding(file, declared.line_of("methods"), "guard-methods", message)
+    yield from _check_bounds(declared)
     limit = given.get("body_limit", 0)
     if not _is_count(limit) or limit > MAXIMUM_BODY:
         message = f"give body_limit in bytes, at most {MAXIMUM_BODY} (Lambda's 6 MiB, in base64)"
@@ -169,6 +189,24 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
         if name not in facts.tables | OTHER_WRITES:
             message = f"take out {name}, or create the table in supabase/migrations"
             yield Finding(file, declared.line_of("writes"), "writes-unknown", message)
+
+
+def _check_bounds(declared: Declared) -> Iterator[Finding]:
+    numbers = {**declared.arguments, **declared.options}
+    for name, (least, most) in BOUNDS.get(declared.kind, {}).items():
+        value = numbers.get(name)
+        if _is_number(value) and not least <= value <= most:
+            message = f"give {name} from {least:g} to {most:g} (BOUNDS in scripts/audit/guard_literal.py)"
+            line = declared.line_of(name) if name in declared.arguments else declared.kind_line
+            yield Finding(declared.file, line, "number-bounds", message)
+    if declared.kind == "jwt" and not numbers.get("rate"):
+        yield Finding(declared.file, declared.kind_line, "jwt-rate", "give rate: calls a minute of one person")
+    rates = numbers.get("rates", ())
+    for rate in rates if isinstance(rates, tuple) else ():
+        bounds = zip(rate[1:], (CALLS_BOUND, PERIOD_BOUND), strict=False) if isinstance(rate, tuple) else ()
+        if any(_is_number(value) and value > most for value, (_, most) in bounds):
+            message = f"give at most {CALLS_BOUND[1]} calls, counted over at most {PERIOD_BOUND[1]} seconds"
+            yield Finding(declared.file, declared.line_of("rates"), "number-bounds", message)
 
 
 def _check_secrets(declared: Declared, facts: Facts) -> Iterator[Finding]:

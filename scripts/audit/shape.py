@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scripts.audit.declared import KINDS
 from scripts.audit.findings import Finding
+from scripts.audit.grammar import import_time_code
 
 GUARD_NAMES = KINDS | {"guard"}
 # Each can make, find or change something that reading does not show.
@@ -17,7 +18,6 @@ DYNAMIC = {
 BY_TEXT = {"ForwardRef", "ImportString", "attrgetter", "get_type_hints", "import_string"}
 HARMLESS_DUNDERS = frozenset({"__doc__", "__name__", "__version__"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
-_Declaration = ast.Import | ast.ImportFrom | ast.ClassDef | ast.Pass | _Function
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ def check_shape(file: str, tree: ast.Module) -> Iterator[Finding]:
         *_check_dynamic(file, tree),
     ]
     yield from found
-    told = {finding.line for finding in found}
-    inside = [part for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for part in node.body]
-    for statement in [*tree.body, *inside]:
-        lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
-        if not _only_declares(statement) and not told.intersection(lines):
-            message = "move this into a function: outside of functions a file only imports, assigns and defines"
-            yield Finding(file, statement.lineno, "module-runs-code", message)
+
+
+def check_import_time(file: str, tree: ast.Module) -> Iterator[Finding]:
+    """What an import of the file would run outside the grammar."""
+    for line in sorted({getattr(node, "lineno", 1) for node in import_time_code(tree)}):
+        message = "move this into a function: an import runs only what scripts/audit/grammar.py lists"
+        yield Finding(file, line, "module-runs-code", message)
 
 
 def guard_statement(tree: ast.Module) -> ast.Assign | None:
@@ -219,17 +219,6 @@ def _check_dynamic(file: str, tree: ast.Module) -> Iterator[Finding]:
                 | ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del())
             ) if name in imported:
                 yield Finding(file, node.lineno, "dynamic-code", f"change nothing in {name}: it is imported")
-
-
-def _only_declares(statement: ast.stmt) -> bool:
-    match statement:
-        case ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Assign(targets=targets):
-            return all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
-        case ast.AnnAssign(target=target):
-            return isinstance(target, ast.Name)
-    return isinstance(statement, _Declaration)
 
 
 def _is_dunder(name: str) -> bool:

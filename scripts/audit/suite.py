@@ -15,7 +15,8 @@ from scripts.audit.facts import Facts
 from scripts.audit.findings import Finding
 from scripts.audit.guard_literal import check_guard, check_uses, read_guard
 from scripts.audit.imports import check_imports
-from scripts.audit.shape import check_shape, guard_statement
+from scripts.audit.patching import check_patching
+from scripts.audit.shape import check_import_time, check_shape, guard_statement
 from scripts.audit.template import load
 from scripts.audit.waivers import Waived
 from scripts.audit.witnesses import check_witnesses
@@ -54,6 +55,9 @@ def audit(project: Path, today: date) -> Audit:
     findings += check_rooms(facts, imports)
     for function in functions:
         findings += check_consumption(function, trees[function.name], imports)
+    # A function's own rules are stricter: where one of them has spoken, these would say it again.
+    told = {finding.file for finding in findings}
+    findings += [finding for finding in check_patching(facts, trees) if finding.file not in told]
     findings += check_deployment(template, names, functions, facts, trees)
     findings += check_witnesses(project, names, {name for name, tree in trees.items() if not is_built(tree)})
     if not names:
@@ -94,7 +98,8 @@ def _read_tree(file: str, name: str, tree: ast.Module, facts: Facts) -> tuple[De
         function.built = is_built(tree)
         findings += check_guard(function, facts)
         findings += check_uses(function, tree)
-    return function, findings
+    # A file with another finding is refused already, and most of those lie outside the grammar too.
+    return function, findings or list(check_import_time(file, tree))
 
 
 def is_built(tree: ast.Module) -> bool:

@@ -17,10 +17,10 @@ from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
 from shared.messaging.access import bearer, error_of
-from shared.safety.media import Reason, RefusedMediaError, most_bytes
+from shared.safety.media import MAX_MEDIA_BYTES, Reason, RefusedMediaError
 from shared.settings import Setting, read
 
-MAXIMUM_BYTES = most_bytes("video")
+MAXIMUM_BYTES = MAX_MEDIA_BYTES
 MAXIMUM_SECONDS, UPLOAD_SECONDS = 5.0, 20.0
 # Of the Graph API's refusals those that will not pass: no such object, and what is wrong with a file. Others wait.
 _FOR_GOOD = frozenset({100, 131009, 131051, 131052, 131053})

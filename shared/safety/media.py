@@ -50,6 +50,10 @@ def most_bytes(kind: Kind) -> int:
     return (5 if kind == "image" else 16) * _MEBIBYTE
 
 
+# Bytes. No kind of media may be larger.
+MAX_MEDIA_BYTES = most_bytes("video")
+
+
 def type_of(kind: str, data: bytes) -> str:
     """The media type of what was sent as one of Kind. Raises RefusedMediaError."""
     if kind == "document":
