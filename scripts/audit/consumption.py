@@ -55,6 +55,18 @@ class Imports:
         path = self._facts.module(module)
         return None if path is None else self._facts.tree(path)
 
+    def reach(self, tree: ast.Module) -> list[ast.Module]:
+        """Every module of shared/ that a file imports, directly or through others."""
+        seen: dict[str, ast.Module] = {}
+        waiting = [tree]
+        while waiting:
+            for source, _, _ in self.of(waiting.pop()):
+                following = None if source in seen else self.tree(source)
+                if following is not None:
+                    seen[source] = following
+                    waiting.append(following)
+        return list(seen.values())
+
 
 def check_consumption(declared: Declared, tree: ast.Module, imports: Imports) -> Iterator[Finding]:
     """The reach of one function against its declaration."""

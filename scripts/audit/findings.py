@@ -118,6 +118,13 @@ RULES = {
     "setting-unknown": "The environment holds members of Setting only.",
     "setting-missing": "A setting that a function reads is in its environment.",
     "setting-mismatch": "A queue's setting holds the address of the queue of its name.",
+    "template-form": "serverless.yml has the keys and forms of a closed grammar; an unknown one is refused.",
+    "resource-form": "Each resource is of a known type, in the one form of that type.",
+    "alarm-bounds": "The threshold of an alarm lies within the written bounds of its metric.",
+    "alarm-missing": "Each function, dead-letter queue and webhook has its alarms.",
+    "role-form": "A statement of a role allows named actions on named resources.",
+    "role-excess": "A role allows nothing that GUARD and the code do not need.",
+    "role-missing": "A role allows all that GUARD and the code need.",
     # tests
     "row-missing": "Every function has a row of attacks.",
     "row-orphan": "Every row of attacks is a function.",

@@ -192,10 +192,12 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
 
 
 def _check_bounds(declared: Declared) -> Iterator[Finding]:
+    # Zero, a negative number and a body beyond Lambda's limit have rules of their own.
     numbers = {**declared.arguments, **declared.options}
     for name, (least, most) in BOUNDS.get(declared.kind, {}).items():
-        value = numbers.get(name)
-        if _is_number(value) and not least <= value <= most:
+        value: Any = numbers.get(name)
+        is_beyond_lambda = name == "body_limit" and _is_number(value) and value > MAXIMUM_BODY
+        if isinstance(value, int | float) and value > 0 and not is_beyond_lambda and not least <= value <= most:
             message = f"give {name} from {least:g} to {most:g} (BOUNDS in scripts/audit/guard_literal.py)"
             line = declared.line_of(name) if name in declared.arguments else declared.kind_line
             yield Finding(declared.file, line, "number-bounds", message)

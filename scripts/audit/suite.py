@@ -16,7 +16,11 @@ from scripts.audit.findings import Finding
 from scripts.audit.guard_literal import check_guard, check_uses, read_guard
 from scripts.audit.imports import check_imports
 from scripts.audit.patching import check_patching
+from scripts.audit.resources import check_resources
+from scripts.audit.roles import check_roles
 from scripts.audit.shape import check_import_time, check_shape, guard_statement
+from scripts.audit.stack import FILE as TEMPLATE
+from scripts.audit.stack import check_stack
 from scripts.audit.template import load
 from scripts.audit.waivers import Waived
 from scripts.audit.witnesses import check_witnesses
@@ -59,6 +63,13 @@ def audit(project: Path, today: date) -> Audit:
     told = {finding.file for finding in findings}
     findings += [finding for finding in check_patching(facts, trees) if finding.file not in told]
     findings += check_deployment(template, names, functions, facts, trees)
+    if not any(finding.file == TEMPLATE for finding in findings):
+        # Where an entry's own rule has spoken, the grammar would say it again.
+        findings += check_stack(template)
+        findings += check_resources(template.get("resources"), functions)
+        told = {finding.file for finding in findings}
+        sound = [function for function in functions if function.file not in told]
+        findings += check_roles(template["functions"], sound, trees, imports)
     findings += check_witnesses(project, names, {name for name, tree in trees.items() if not is_built(tree)})
     if not names:
         findings.append(Finding("functions", 1, "no-functions", "write a function: an audit of nothing is no audit"))

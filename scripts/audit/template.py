@@ -49,7 +49,9 @@ def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> Tag:
         return Tag(suffix, str(node.value))
     if isinstance(node, yaml.SequenceNode) and suffix == "GetAtt":
         return Tag(suffix, ".".join(str(part.value) for part in node.value))
-    return Tag(suffix, "")
+    if isinstance(node, yaml.SequenceNode):
+        return Tag(suffix, repr(loader.construct_sequence(node, deep=True)))
+    return Tag(suffix, repr(loader.construct_mapping(node, deep=True)) if isinstance(node, yaml.MappingNode) else "")
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _section)

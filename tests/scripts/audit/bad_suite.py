@@ -57,9 +57,9 @@ def in_body(rule: str, statement: str) -> Bad:
     return Bad(rule, APP, "    thing = request", f"    {statement}\n    thing = request", statement)
 
 
-def deployed(rule: str, old: str, new: str, at: str = "") -> Bad:
+def deployed(rule: str, old: str, new: str, at: str = "", beside: tuple[tuple[str, str, int], ...] = ()) -> Bad:
     """Another line of serverless.yml."""
-    return Bad(rule, DEPLOYMENT, old, new, at or new)
+    return Bad(rule, DEPLOYMENT, old, new, at or new, beside=beside)
 
 
 def declared(rule: str, old: str, new: str) -> Bad:

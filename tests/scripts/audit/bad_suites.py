@@ -18,7 +18,7 @@ from tests.scripts.audit.bad_suite import (
     imported,
     in_body,
 )
-from tests.scripts.audit.good_suite import FILES
+from tests.scripts.audit.good_suite import FILES, PARAMETER
 
 OTHER = "shared/assistant/other.py"
 UNTESTED = (("row-missing", ROWS, 1), ("matrix-missing", MATRIX, 1))
@@ -305,7 +305,7 @@ DEPLOYED = [
     deployed("schedule-rests", "rate: rate(1 minute)", "enabled: false", "- schedule"),
     deployed("timeout-short", "    timeout: 6\n", "    timeout: 5\n", "queue_reply: > timeout"),
     deployed("timeout-long", "  webhook_meta:\n", "  webhook_meta:\n    timeout: 10\n", "timeout: 10"),
-    deployed("timeout-long", "    timeout: 28\n    events", "    timeout: 60\n    events", "timeout: 60"),
+    deployed("timeout-long", "    timeout: 28\n    iamRole", "    timeout: 60\n    iamRole", "timeout: 60"),
     deployed("setting-unknown", "      SUPABASE_URL:", "      COLOUR: red\n      SUPABASE_URL:", "COLOUR"),
     deployed(
         "setting-unknown",
@@ -351,13 +351,64 @@ TESTED = [
 ]
 
 
+ALLOWANCES = "scripts/audit_allowances.txt"
+
+SHARED = [
+    Bad("module-patched", OTHER, "", "from shared.data import store\n\nstore.keep = print\n", "store.keep"),
+    Bad("module-patched", OTHER, "", "def _x(account):\n    account.facts = 1\n", "account.facts"),
+    Bad("module-patched", OTHER, "", "from shared.guard.kinds import SCHEMES\n\nSCHEMES['x'] = 1\n", "SCHEMES['x']"),
+    Bad("module-patched", OTHER, "", "from shared.guard.kinds import SCHEMES\n\nSCHEMES.clear()\n", "SCHEMES.clear"),
+    Bad("module-patched", OTHER, "", "from shared.settings import read\n\nread = str\n", "read = str"),
+    Bad("shared-dynamic", OTHER, "", "exec('1')\n", "exec"),
+    Bad("shared-dynamic", OTHER, "", "import importlib\n", "import"),
+    Bad("shared-dynamic", OTHER, "", "import sys\n\nprint(sys.modules)\n", "print"),
+    Bad("shared-dynamic", OTHER, "", "class X(metaclass=type): ...\n", "class X"),
+    Bad("shared-dynamic", OTHER, "", "class X:\n    def __init_subclass__(cls): ...\n", "def"),
+    Bad("shared-dynamic", OTHER, "", "import json\n\nprint(json)\n", "print"),
+    Bad("environment-read", OTHER, "", "import os\n\nX = os.environ\n", "X ="),
+    Bad("stage-branch", OTHER, "", "from shared.settings import Setting\n\nX = Setting.STAGE\n", "X ="),
+    Bad("stage-branch", OTHER, "", "def _x(names):\n    return names['STAGE'] == 'prod'\n", "return"),
+    Bad("allowance-malformed", ALLOWANCES, "", "shared/x.py | eval\n", "shared"),
+    Bad("allowance-unneeded", ALLOWANCES, "", "# old\nshared/x.py | eval | it once was needed\n", "shared"),
+    declared("number-bounds", "rate=20", "rate=1000000000"),
+    declared("number-bounds", "seconds=5.0", "seconds=0.5"),
+    declared("number-bounds", "fresh_totp=300", "fresh_totp=86400"),
+    declared("number-bounds", '("member", 5, 60)', '("member", 5000, 60)'),
+    Bad("number-bounds", PUBLIC, "rate=60", "rate=1000000000", "rate="),
+    Bad("jwt-rate", APP, "    rate=20,\n", "", "jwt("),
+]
+
+STACK = [
+    deployed("template-form", "service: small", "service: small\nlayers: {}", "layers"),
+    deployed("template-form", "  name: aws", '  name: aws\n  httpApi: {payload: "1.0"}', "payload"),
+    deployed("template-form", "  name: aws", '  name: aws\n  httpApi: {payload: "2.0", cors: true}', "cors"),
+    deployed("resource-form", "      Type: AWS::SNS::Topic", "      Type: AWS::CloudFormation::Stack", "AlarmTopic:"),
+    deployed("resource-form", "{SqsManagedSseEnabled: true}", "{SqsManagedSseEnabled: false}"),
+    deployed("alarm-bounds", "        Threshold: 1\n", "        Threshold: 1000000\n", "Threshold: 1000000"),
+    deployed("alarm-missing", "Value: !Ref QueueUnderscorereply", "Value: !Ref QueueUnderscoreother", "  Resources:"),
+    deployed(
+        "role-excess", "Resource: !GetAtt ReplyQueue.Arn}", 'Resource: [!GetAtt ReplyQueue.Arn, "*"]}', "meta: > iam"
+    ),
+    deployed("role-missing", '!Sub "@AI_API_KEY", '.replace("@", PARAMETER), "", "app_thing: > iam"),
+    deployed(
+        "role-form",
+        '{Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@QUEUE_KEY"}'.replace("@", PARAMETER),
+        '{Effect: Allow, NotAction: x, Action: "ssm:GetParameters", Resource: !Sub "@QUEUE_KEY"}'.replace(
+            "@", PARAMETER
+        ),
+        "queue_reply: > iam",
+        beside=(("role-missing", DEPLOYMENT, 45),),
+    ),
+]
+
+
 class Empty(Bad):
     """A suite without a single function, on which everything else agrees."""
 
     def files(self) -> dict[str, str]:
         gone = ("functions/", "tests/")
         return {name: text for name, text in FILES.items() if not name.startswith(gone)} | {
-            DEPLOYMENT: "service: small\nfunctions: {}\n"
+            DEPLOYMENT: "service: small\nprovider: {name: aws}\nfunctions: {}\n"
         }
 
 
@@ -377,4 +428,4 @@ WHOLE = [
     Expired("waiver-expired", WAIVERS, "", EXPIRED, "", beside=(("guard-nested", PUBLIC, 6),)),
 ]
 
-BAD_SUITES = [*WHOLE, *FOLDER, *GUARD, *HANDLER, *CODE, *DEPLOYED, *TESTED]
+BAD_SUITES = [*WHOLE, *FOLDER, *GUARD, *HANDLER, *CODE, *SHARED, *DEPLOYED, *STACK, *TESTED]

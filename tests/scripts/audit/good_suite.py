@@ -116,6 +116,8 @@ def handler(request: Request) -> Response:
     return Response()
 '''
 
+PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/portero/${sls:stage}/"
+
 DEPLOYMENT = """service: small
 
 prefixes:
@@ -136,6 +138,10 @@ functions:
       SUPABASE_URL: https://project.example
       ALLOWED_ORIGINS: https://console.example
       UPSTASH_REDIS_REST_URL: https://redis.example
+    iamRoleStatements:
+      - Effect: Allow
+        Action: "ssm:GetParameters"
+        Resource: [!Sub "@AI_API_KEY", !Sub "@UPSTASH_REDIS_REST_TOKEN"]
     events:
       - httpApi: {method: POST, path: /app/thing}
       - httpApi: {method: OPTIONS, path: /app/thing}
@@ -144,6 +150,9 @@ functions:
     handler: functions/webhook_meta.handler
     environment:
       REPLY_QUEUE_URL: !Ref ReplyQueue
+    iamRoleStatements:
+      - {Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@META_APP_SECRET"}
+      - {Effect: Allow, Action: "sqs:SendMessage", Resource: !GetAtt ReplyQueue.Arn}
     events:
       - httpApi: GET /webhook/meta
       - httpApi: POST /webhook/meta
@@ -153,6 +162,8 @@ functions:
     timeout: 6
     environment:
       REPLY_QUEUE_ARN: !GetAtt ReplyQueue.Arn
+    iamRoleStatements:
+      - {Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@QUEUE_KEY"}
     events:
       - sqs:
           arn: !GetAtt ReplyQueue.Arn
@@ -161,6 +172,8 @@ functions:
   cron_sweep:
     handler: functions/cron_sweep.handler
     timeout: 28
+    iamRoleStatements:
+      - {Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@CRON_SECRET"}
     events:
       - schedule:
           rate: rate(1 minute)
@@ -177,7 +190,74 @@ resources:
   Resources:
     ReplyQueue:
       Type: AWS::SQS::Queue
-"""
+      Properties: {SqsManagedSseEnabled: true}
+    AlarmTopic:
+      Type: AWS::SNS::Topic
+    AppThingErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: &errors
+        AlarmDescription: A function crashed or ran out of time.
+        Namespace: AWS/Lambda
+        MetricName: Errors
+        Dimensions: [{Name: FunctionName, Value: !Ref AppUnderscorethingLambdaFunction}]
+        Statistic: Sum
+        Period: 300
+        EvaluationPeriods: 1
+        Threshold: 0
+        ComparisonOperator: GreaterThanThreshold
+        TreatMissingData: notBreaching
+        AlarmActions: [!Ref AlarmTopic]
+    WebhookMetaErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref WebhookUnderscoremetaLambdaFunction}]}
+    QueueReplyErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref QueueUnderscorereplyLambdaFunction}]}
+    CronSweepErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref CronUnderscoresweepLambdaFunction}]}
+    PublicHealthErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref PublicUnderscorehealthLambdaFunction}]}
+    CronSweepSilentAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties:
+        <<: *errors
+        MetricName: Invocations
+        Dimensions: [{Name: FunctionName, Value: !Ref CronUnderscoresweepLambdaFunction}]
+        Threshold: 1
+        ComparisonOperator: LessThanThreshold
+        TreatMissingData: breaching
+    WebhookMetaRefusalsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties:
+        AlarmDescription: A fifth of the calls were refused.
+        Metrics:
+          - Id: refusals
+            ReturnData: false
+            MetricStat:
+              Metric:
+                Namespace: "portero/${sls:stage}"
+                MetricName: refusals
+                Dimensions: [{Name: function, Value: webhook_meta}]
+              Period: 300
+              Stat: Sum
+          - Id: calls
+            ReturnData: false
+            MetricStat:
+              Metric:
+                Namespace: "portero/${sls:stage}"
+                MetricName: calls
+                Dimensions: [{Name: function, Value: webhook_meta}]
+              Period: 300
+              Stat: Sum
+          - {Id: share, Label: refused share, Expression: "IF(calls >= 20, refusals / calls, 0)"}
+        EvaluationPeriods: 1
+        Threshold: 0.2
+        ComparisonOperator: GreaterThanOrEqualToThreshold
+        TreatMissingData: notBreaching
+        AlarmActions: [!Ref AlarmTopic]
+""".replace("@", PARAMETER)
 
 SETTINGS = """
 import os
