@@ -25,7 +25,11 @@ GUARD = guard(
     rate=60,
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     consumes=("embedding",),
-    writes=("usage_ledger",),
+    writes=(
+        "usage_ledger",
+        "provider_budgets",
+        "tenant_budgets",
+    ),
     store_down="degrade",
 )
 

@@ -24,7 +24,11 @@ GUARD = guard(
     rate=20,
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     consumes=("ai", "embedding"),
-    writes=("usage_ledger",),
+    writes=(
+        "usage_ledger",
+        "provider_budgets",
+        "tenant_budgets",
+    ),
     store_down="degrade",
 )
 

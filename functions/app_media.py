@@ -21,7 +21,7 @@ GUARD = guard(
     seconds=10.0,
     rate=120,
     secrets=("UPSTASH_REDIS_REST_TOKEN", "QUEUE_KEY"),
-    writes=("media", "outbox"),
+    writes=("media",),
     store_down="degrade",
 )
 

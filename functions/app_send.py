@@ -25,7 +25,17 @@ GUARD = guard(
     rate=30,
     secrets=("UPSTASH_REDIS_REST_TOKEN", "QUEUE_KEY"),
     consumes=("file",),
-    writes=("conversations", "messages", "outbox", "media", "bucket", "usage_ledger", "audit_log"),
+    writes=(
+        "conversations",
+        "messages",
+        "outbox",
+        "media",
+        "bucket",
+        "usage_ledger",
+        "audit_log",
+        "provider_budgets",
+        "tenant_budgets",
+    ),
     store_down="refuse",
 )
 

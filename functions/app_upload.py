@@ -34,7 +34,15 @@ GUARD = guard(
     rate=20,
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN", "QUEUE_KEY"),
     consumes=("file", "embedding"),
-    writes=("knowledge_files", "knowledge_chunks", "bucket", "usage_ledger", "audit_log"),
+    writes=(
+        "knowledge_files",
+        "knowledge_chunks",
+        "bucket",
+        "usage_ledger",
+        "audit_log",
+        "provider_budgets",
+        "tenant_budgets",
+    ),
     store_down="degrade",
 )
 

@@ -30,7 +30,16 @@ GUARD = guard(
     seconds=55.0,
     secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     consumes=("embedding",),
-    writes=("knowledge_files", "knowledge_chunks", "bucket", "usage_ledger", "usage_alerts"),
+    writes=(
+        "knowledge_files",
+        "knowledge_chunks",
+        "bucket",
+        "usage_ledger",
+        "usage_alerts",
+        "provider_budgets",
+        "tenant_budgets",
+        "usage_holds",
+    ),
     store_down="queue",
 )
 

@@ -31,7 +31,17 @@ GUARD = guard(
     consumes=("file",),
     # Nobody sends a shop more than twenty pictures in a minute, and who does waits.
     rates=(("contact", 20, 60),),
-    writes=("media", "bucket", "messages", "outbox", "usage_ledger", "usage_alerts"),
+    writes=(
+        "media",
+        "bucket",
+        "messages",
+        "outbox",
+        "usage_ledger",
+        "usage_alerts",
+        "provider_budgets",
+        "tenant_budgets",
+        "usage_holds",
+    ),
     store_down="queue",
 )
 

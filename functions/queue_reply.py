@@ -18,7 +18,19 @@ GUARD = guard(
     secrets=("QUEUE_KEY", "SUPABASE_SECRET_KEY", "AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     consumes=("ai", "embedding"),
     rates=(("contact", 12, 60), ("tenant", 240, 60)),
-    writes=("conversations", "inbox", "messages", "outbox", "usage_ledger", "usage_alerts"),
+    writes=(
+        "conversations",
+        "inbox",
+        "messages",
+        "outbox",
+        "usage_ledger",
+        "usage_alerts",
+        "audit_log",
+        "provider_budgets",
+        "strikes",
+        "tenant_budgets",
+        "usage_holds",
+    ),
     store_down="degrade",
 )
 

@@ -25,7 +25,15 @@ GUARD = guard(
     consumes=("send",),
     # Meta takes one message in six seconds of a pair, after a short burst, and eighty a second of a number.
     rates=(("contact", 10, 60), ("channel", 80, 1)),
-    writes=("messages", "outbox", "usage_ledger", "usage_alerts"),
+    writes=(
+        "messages",
+        "outbox",
+        "usage_ledger",
+        "usage_alerts",
+        "provider_budgets",
+        "tenant_budgets",
+        "usage_holds",
+    ),
     store_down="queue",
 )
 

@@ -21,7 +21,15 @@ GUARD = guard(
     seconds=3.0,
     rate=6000,
     secrets=("META_APP_SECRET", "META_VERIFY_TOKEN", "SUPABASE_SECRET_KEY", "QUEUE_KEY"),
-    writes=("inbox", "contacts", "conversations", "messages", "outbox"),
+    writes=(
+        "inbox",
+        "contacts",
+        "conversations",
+        "messages",
+        "outbox",
+        "consents",
+        "media",
+    ),
     store_down="refuse",
 )
 

@@ -70,6 +70,9 @@ RULES = {
     "secret-unknown": "The secrets of GUARD are members of Secret.",
     "secret-missing": "GUARD lists the secrets that its own kind needs.",
     "secret-undeclared": "A function reads no secret that its GUARD does not list.",
+    "secret-unused": "GUARD lists no secret that neither its kind nor the code needs.",
+    "writes-missing": "writes names every table that the reached database functions write.",
+    "writes-unused": "writes names no table that nothing reached from the function writes.",
     # handler
     "handler-missing": "Every function defines handler.",
     "handler-nested": "handler stands at the top level, under no condition.",

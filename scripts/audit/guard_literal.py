@@ -23,6 +23,8 @@ SECRETS_OF_SCHEME = {
     "mercadopago": ("MERCADOPAGO_WEBHOOK_SECRET",),
     "paddle": ("PADDLE_WEBHOOK_SECRET",),
 }
+# Meta asks for it once, by GET, when a webhook is set up.
+HANDSHAKE_SECRET = "META_VERIFY_TOKEN"
 LEGACY_SECRET = "SUPABASE_JWT_SECRET"
 RATE_SECRET = "UPSTASH_REDIS_REST_TOKEN"
 
@@ -220,15 +222,22 @@ def _check_secrets(declared: Declared, facts: Facts) -> Iterator[Finding]:
     for name in given:
         if name not in facts.secrets:
             yield Finding(file, line, "secret-unknown", f"take out {name}, or add it to Secret in shared/settings.py")
+    for name in needed_secrets(declared):
+        if name not in given:
+            yield Finding(file, line, "secret-missing", f"add {name}: without it the guard cannot decide")
+
+
+def needed_secrets(declared: Declared) -> list[str]:
+    """The secrets without which the guard itself could not decide."""
     needed = [*SECRETS_OF_KIND.get(declared.kind, ()), *SECRETS_OF_SCHEME.get(declared.argument, ())]
     rate = declared.arguments.get("rate", 0)
     if (declared.kind == "jwt" and _is_count(rate) and rate) or declared.arguments.get("consumes"):
         needed.append(RATE_SECRET)
     if declared.kind == "jwt" and declared.options.get("legacy"):
         needed.append(LEGACY_SECRET)
-    for name in needed:
-        if name not in given:
-            yield Finding(file, line, "secret-missing", f"add {name}: without it the guard cannot decide")
+    if declared.argument == "meta" and "GET" in declared.methods:
+        needed.append(HANDSHAKE_SECRET)
+    return needed
 
 
 def check_uses(declared: Declared, tree: ast.Module) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ OBJECT_ACTIONS = {
     "form": "s3:PutObject",
     "delete": "s3:DeleteObject",
 }
-OBJECTS = "shared.cloud.objects"
+READS = {"s3:GetObject"}
 ENCRYPTION_CONTEXT = "{'StringEquals': {'kms:EncryptionContext:purpose': 'credentials'}}"
 # Action, resource and condition of one permission.
 Permission = tuple[str, str, str]
@@ -78,7 +78,7 @@ def _needed(
             needed.add(("sqs:SendMessage", f"{queue.capitalize()}Queue.Arn", ""))
         bucket = name.removesuffix("_BUCKET")
         if bucket != name:
-            for action in _object_actions(tree, imports):
+            for action in object_actions(tree, imports):
                 needed.add((action, f"${{{bucket.capitalize()}Bucket.Arn}}/*", ""))
     if "KMS_KEY_ID" in settings:
         needed.add(("kms:Decrypt", "CredentialsKey.Arn", ENCRYPTION_CONTEXT))
@@ -90,7 +90,7 @@ def _needed(
     return needed
 
 
-def _object_actions(tree: ast.Module, imports: Imports) -> set[str]:
+def object_actions(tree: ast.Module, imports: Imports) -> set[str]:
     """What a function's code, and what it imports, asks of shared/cloud/objects.py."""
     actions: set[str] = set()
     for reader in [tree, *imports.reach(tree)]:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from scripts.audit import waivers
+from scripts.audit.calls import Calls
 from scripts.audit.consumption import Imports, check_consumption, check_rooms
 from scripts.audit.declared import KIND_OF, Declared
 from scripts.audit.deployment import check_deployment
@@ -16,8 +17,9 @@ from scripts.audit.findings import Finding
 from scripts.audit.guard_literal import check_guard, check_uses, read_guard
 from scripts.audit.imports import check_imports
 from scripts.audit.patching import check_patching
+from scripts.audit.reach import check_reach, read_database_writes
 from scripts.audit.resources import check_resources
-from scripts.audit.roles import check_roles
+from scripts.audit.roles import READS, check_roles, object_actions
 from scripts.audit.shape import check_import_time, check_shape, guard_statement
 from scripts.audit.stack import FILE as TEMPLATE
 from scripts.audit.stack import check_stack
@@ -59,6 +61,12 @@ def audit(project: Path, today: date) -> Audit:
     findings += check_rooms(facts, imports)
     for function in functions:
         findings += check_consumption(function, trees[function.name], imports)
+    calls, database = Calls(facts), read_database_writes(project)
+    told = {finding.file for finding in findings}
+    for function in functions:
+        if function.file not in told:
+            bucket = bool(object_actions(trees[function.name], imports) - READS)
+            findings += check_reach(function, trees[function.name], calls, database, bucket)
     # A function's own rules are stricter: where one of them has spoken, these would say it again.
     told = {finding.file for finding in findings}
     findings += [finding for finding in check_patching(facts, trees) if finding.file not in told]

@@ -54,7 +54,7 @@ SIGNED = (
     FILES[PUBLIC]
     .replace("guard, public", "guard, hmac")
     .replace('public(reason="Monitors ask without credentials.", rate=60)', 'hmac("meta")')
-    .replace("secrets=()", 'rate=600, secrets=("META_APP_SECRET",)')
+    .replace("secrets=()", 'rate=600, secrets=("META_APP_SECRET", "META_VERIFY_TOKEN")')
 )
 
 GUARDED = "GUARD" + FILES[PUBLIC].partition("\n\nGUARD")[2].partition("\n\n\n")[0]
@@ -138,11 +138,11 @@ GUARD = [
         "from shared.settings import Setting, read\n\nURL = read(Setting.AI_BASE_URL)\n",
         "AI_BASE_URL",
     ),
-    declared("writes-unknown", '"things", ', '"thongs", '),
-    declared("writes-unknown", 'writes=("things", "bucket")', 'writes="things"'),
+    declared("writes-unknown", '"things",', '"thongs", '),
+    declared("writes-unknown", 'writes=("things",)', 'writes="things"'),
     declared("secret-unknown", '"AI_API_KEY", ', '"AI_API_KEY", "COLOUR", '),
     declared("secret-missing", '"AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"', '"AI_API_KEY",'),
-    Bad("secret-missing", WEBHOOK, '("META_APP_SECRET",)', '("AI_API_KEY",)', '("AI_API_KEY",)'),
+    Bad("secret-missing", WEBHOOK, '"META_APP_SECRET",', '"AI_API_KEY",', '"AI_API_KEY",'),
     Bad("secret-missing", CRON, '("CRON_SECRET",)', "()", "secrets=()"),
     in_body("secret-undeclared", "print(Secret.QUEUE_KEY)"),
 ]
@@ -375,6 +375,9 @@ SHARED = [
     declared("number-bounds", "fresh_totp=300", "fresh_totp=86400"),
     declared("number-bounds", '("member", 5, 60)', '("member", 5000, 60)'),
     Bad("number-bounds", PUBLIC, "rate=60", "rate=1000000000", "rate="),
+    declared("secret-unused", '"UPSTASH_REDIS_REST_TOKEN"),', '"UPSTASH_REDIS_REST_TOKEN", "QUEUE_KEY"),'),
+    declared("writes-missing", 'writes=("things",)', "writes=()"),
+    Bad("writes-unused", WEBHOOK, "writes=()", 'writes=("things",)', "writes="),
     Bad("jwt-rate", APP, "    rate=20,\n", "", "jwt("),
 ]
 
@@ -397,7 +400,7 @@ STACK = [
             "@", PARAMETER
         ),
         "queue_reply: > iam",
-        beside=(("role-missing", DEPLOYMENT, 45),),
+        beside=(("role-missing", DEPLOYMENT, 47),),
     ),
 ]
 

@@ -23,7 +23,7 @@ GUARD = guard(
     consumes=("embedding",),
     rates=(("member", 5, 60),),
     secrets=("AI_API_KEY", "UPSTASH_REDIS_REST_TOKEN"),
-    writes=("things", "bucket"),
+    writes=("things",),
     store_down="refuse",
 )
 
@@ -54,7 +54,7 @@ GUARD = guard(
     body_limit=1024,
     seconds=3.0,
     rate=600,
-    secrets=("META_APP_SECRET",),
+    secrets=("META_APP_SECRET", "META_VERIFY_TOKEN"),
     writes=(),
     store_down="refuse",
 )
@@ -151,7 +151,9 @@ functions:
     environment:
       REPLY_QUEUE_URL: !Ref ReplyQueue
     iamRoleStatements:
-      - {Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@META_APP_SECRET"}
+      - Effect: Allow
+        Action: "ssm:GetParameters"
+        Resource: [!Sub "@META_APP_SECRET", !Sub "@META_VERIFY_TOKEN"]
       - {Effect: Allow, Action: "sqs:SendMessage", Resource: !GetAtt ReplyQueue.Arn}
     events:
       - httpApi: GET /webhook/meta
@@ -277,6 +279,7 @@ class Setting(StrEnum):
 
 class Secret(StrEnum):
     META_APP_SECRET = "META_APP_SECRET"
+    META_VERIFY_TOKEN = "META_VERIFY_TOKEN"
     UPSTASH_REDIS_REST_TOKEN = "UPSTASH_REDIS_REST_TOKEN"
     QUEUE_KEY = "QUEUE_KEY"
     CRON_SECRET = "CRON_SECRET"
@@ -331,7 +334,8 @@ STORE = """
 import json
 from shared.data import database
 
-def keep(tenant, key, url): ...
+def keep(tenant, key, url):
+    return database.call("keep_thing")
 """
 
 ROWS = """ROWS: dict[str, object] = {
@@ -374,6 +378,7 @@ FILES = {
     "tests/refusals/rows.py": ROWS,
     "tests/output/refusals.txt": MATRIX,
     "tests/output/not_built.txt": "queue_reply\n",
+    "tests/output/database_writes.txt": "keep_thing: things\n",
 }
 
 
