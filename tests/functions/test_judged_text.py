@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import psycopg
 import pytest
 
 from local import payloads
@@ -424,3 +425,15 @@ def test_pieces_in_turns_of_their_own_are_in_no_prompt_together(world, pieces):
         "replied",
         "handed_to_person",
     }
+
+
+def test_a_row_that_a_status_is_writing_delays_no_turn(world):
+    receive(world, whatsapp_message(payloads.text("hola")))
+    world.rows("update messages set verdict = null, filter_version = null")
+    with psycopg.connect(world.cluster.dsn(database=world.database)) as status:
+        status.execute("update messages set status = 'read' where author = 'assistant'")
+        receive(world, whatsapp_message(payloads.text("¿hacen envíos?")))
+        assert len(world.sent()) == 2
+        assert [verdict for _, verdict, _ in stored(world)] == ["allow", None, "allow", "allow"]
+    receive(world, whatsapp_message(payloads.text("¿a qué hora abren?")))
+    assert {verdict for _, verdict, _ in stored(world)} == {"allow"}
