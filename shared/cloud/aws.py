@@ -29,14 +29,19 @@ def call_json(
 ) -> dict[str, Any]:
     """One action of a service that speaks AWS JSON (`target` such as "AmazonSSM.GetParameters").
 
-    Raises Unavailable (`<service>_refused`) for any answer but 200.
+    Raises Unavailable (`<service>_refused` for any status but 200, `<service>_malformed` for no JSON object).
     """
     payload = json.dumps(body).encode()
     headers = {"content-type": f"application/x-amz-json-{version}", "x-amz-target": target}
     answer = signed("POST", url, headers, payload, service, seconds)
     if answer.status != 200:
         raise Unavailable(f"{service}_refused")
-    result: dict[str, Any] = json.loads(answer.body)
+    try:
+        result = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        result = None
+    if not isinstance(result, dict):
+        raise Unavailable(f"{service}_malformed")
     return result
 
 
