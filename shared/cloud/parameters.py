@@ -28,8 +28,11 @@ KEEP_SECONDS = 300
 STALE_SECONDS = 3600
 # Seconds, all batches together: without a value the call cannot go on, with one it should not be slow.
 FETCH_SECONDS, REFRESH_SECONDS = 1.0, 0.5
-# Seconds between two tries: doubled after each failure while a value serves, the same while none does.
-FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS, ABSENT_RETRY_SECONDS = 5.0, 60.0, 1.0
+# Seconds between two tries while a value serves, doubled after each failure.
+FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 5.0, 60.0
+# Seconds in which a secret without a value is not tried again after a try that hung. Other failures cost no time.
+HUNG_RETRY_SECONDS = 1.0
+_HANGS = frozenset({"upstream_timeout", "upstream_connect_TimeoutError"})
 # One GetParameters call takes ten names at most.
 NAMES_PER_CALL = 10
 # Bytes. A shorter secret can be guessed; our own are random, so 32 cost nothing.
@@ -122,8 +125,8 @@ def _is_due(name: Secret) -> bool:
         return True
     if _is_younger(name, STALE_SECONDS):
         pause = min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(_failure.in_a_row - 1, 8))
-    elif name in _failure.problems:
-        pause = ABSENT_RETRY_SECONDS
+    elif _failure.problems.get(name) in _HANGS:
+        pause = HUNG_RETRY_SECONDS
     else:
         return True
     return not 0 <= clock.now() - _failure.failed_at < pause

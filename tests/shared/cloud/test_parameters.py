@@ -28,6 +28,7 @@ class Store:
         self.held: dict[str, str] = {}
         self.waits: list[float] = []
         self.away = False
+        self.problem = "upstream_timeout"
 
     @property
     def calls(self) -> int:
@@ -39,7 +40,7 @@ class Store:
     def answer(self, service, url, target, version, body, seconds) -> dict[str, object]:
         self.waits.append(seconds)
         if self.away:
-            raise Unavailable("upstream_timeout")
+            raise Unavailable(self.problem)
         return {"Parameters": [{"Name": name, "Value": self.held[name]} for name in body["Names"] if name in self.held]}
 
 
@@ -242,6 +243,17 @@ def test_a_store_that_hangs_costs_one_request_a_short_wait_and_the_others_none(s
     with clock.held_at(NOW + STALE_SECONDS + 60):
         parameters.prepare([Secret.QUEUE_KEY])
         assert stale.calls == calls
+
+
+def test_without_any_value_a_failure_that_costs_no_time_is_tried_again_at_once(store):
+    store.away, store.problem = True, "upstream_connect_ConnectionRefusedError"
+    with clock.held_at(NOW):
+        for calls in (1, 2, 3):
+            assert refusal(lambda: parameters.prepare([Secret.QUEUE_KEY])) == store.problem
+            assert store.calls == calls
+        store.away = False
+        store.put(Secret.QUEUE_KEY, [entry()])
+        assert parameters.live(Secret.QUEUE_KEY) == (NEW,)
 
 
 def test_without_any_value_a_call_waits_a_second_at_most_and_the_next_ones_not_at_all(store):

@@ -163,7 +163,6 @@ def test_the_shared_secret_of_old_is_read_only_where_the_guard_says_legacy(envir
     with pytest.raises(Unavailable) as caught:
         admit(old, declare(legacy=True))
     assert caught.value.name == "secret_missing_SUPABASE_JWT_SECRET"
-    parameters.forget()
     secrets = [{"value": "a-newer-one,which-is-also-32-bytes-or-longer", "expires": None}]
     secrets += [{"value": SHARED_SECRET, "expires": None}]
     try:
