@@ -118,6 +118,7 @@ class Address(NamedTuple):
 _ADDRESS = re.compile(
     r"(https?)://([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?([/?][!-\"$-\[\]-~]{0,16000})?"
 )
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -144,10 +145,21 @@ def read_url(setting: Setting) -> str:
     return url
 
 
+def read_urls(setting: Setting) -> list[str]:
+    """The URLs in an optional setting, divided by spaces.
+
+    Raises Unavailable (`setting_malformed_<NAME>`).
+    """
+    urls = read_optional(setting).split()
+    if not all(map(_is_base, urls)):
+        raise Unavailable(f"setting_malformed_{setting}")
+    return urls
+
+
 @cache
 def _is_base(url: str) -> bool:
     address = address_of(url)
-    return address is not None and not url.endswith("/") and "?" not in url
+    return address is not None and bool(_BASE_PATH.fullmatch(address.target))
 
 
 def read_optional(setting: Setting) -> str:

@@ -4,6 +4,7 @@ A URL may come from a row, a webhook or a provider's response. It is called only
 destination's, so that no caller can be led to another host.
 """
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ class Aws(NamedTuple):
 # A setting that holds one URL, or the list of origins of MEDIA_HOSTS.
 Destination = Setting | Aws
 
+_REGION = re.compile(r"[a-z0-9-]{1,30}")
 _ANY_SUBDOMAIN = "https://*."
 
 
@@ -39,10 +41,17 @@ def admitted(destination: Destination, url: str) -> Address | None:
 
 
 def aws_base_url(service: str) -> str:
-    """Base URL of a service in the function's region, or the one address that replaces them all."""
+    """Base URL of a service in the function's region, or the one address that replaces them all.
+
+    Raises Unavailable (`setting_missing_AWS_REGION`, `setting_malformed_<NAME>`).
+    """
     if read_optional(Setting.AWS_ENDPOINT_URL):
         return read_url(Setting.AWS_ENDPOINT_URL)
-    return f"https://{service}.{read(Setting.AWS_REGION)}.amazonaws.com"
+    region = read(Setting.AWS_REGION)
+    if not _REGION.fullmatch(region):
+        # It is a part of a host's name.
+        raise Unavailable(f"setting_malformed_{Setting.AWS_REGION}")
+    return f"https://{service}.{region}.amazonaws.com"
 
 
 class _Origins(NamedTuple):

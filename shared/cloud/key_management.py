@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import stat
 from typing import Any
 
@@ -25,6 +26,7 @@ DATA_KEY_BYTES = 32
 MAXIMUM_SECONDS = 2.0
 
 _NONCE_BYTES = 12
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 _ANYBODY_ELSE = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -67,6 +69,8 @@ def _kms_arns() -> list[str]:
         raise Unavailable(f"setting_conflict_{Setting.LOCAL_KEY_FILE}")
     if not arns and not file:
         raise Unavailable(f"setting_missing_{Setting.KMS_KEY_ID}")
+    if not all(map(_ARN.fullmatch, arns)):
+        raise Unavailable(f"setting_malformed_{Setting.KMS_KEY_ID}")
     return arns
 
 

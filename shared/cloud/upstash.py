@@ -113,6 +113,6 @@ def _notice(date: str) -> None:
     global _skew
     try:
         difference = parsedate_to_datetime(date).timestamp() - clock.now()
-    except ValueError:
+    except (ValueError, OverflowError):
         return
     _skew = difference if abs(difference) > TOLERATED_SKEW else 0.0

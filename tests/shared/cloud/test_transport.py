@@ -13,7 +13,7 @@ import pytest
 from shared.cloud import sockets, transport
 from shared.cloud.destinations import Aws
 from shared.errors import Unavailable
-from shared.settings import Setting
+from shared.settings import Setting, read_urls
 from tests.shared.cloud.hostile import Behave, Server, resolve_to, silent
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -357,3 +357,33 @@ def test_a_list_of_hosts_holds_origins_only(monkeypatch, value):
     monkeypatch.setenv("MEDIA_HOSTS", value)
     with pytest.raises(Unavailable, match="setting_malformed_MEDIA_HOSTS"):
         send("GET", "https://a.example/x")
+
+
+@pytest.mark.parametrize("region", ["evil.example/x", "evil.example#", "x.evil", "sa-east-1.evil.example:8443/?"])
+def test_a_region_that_is_none_leads_nowhere(monkeypatch, region):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    monkeypatch.setenv("AWS_REGION", region)
+    with pytest.raises(Unavailable, match="setting_malformed_AWS_REGION"):
+        transport.send(Aws("sqs"), "POST", "https://sqs.sa-east-1.amazonaws.com/", {}, b"", 1, max_bytes=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "urls"),
+    [
+        ("", []),
+        (
+            "https://a.example/auth/v1  https://b.example/auth/v1",
+            ["https://a.example/auth/v1", "https://b.example/auth/v1"],
+        ),
+        ("https://a.example/auth/v1,https://b.example/auth/v1", None),
+        ("https://a.example/auth/v1 b.example", None),
+        ("http://a.example/auth/v1", None),
+    ],
+)
+def test_a_list_of_addresses_is_divided_by_spaces_and_whole(monkeypatch, value, urls):
+    monkeypatch.setenv("SUPABASE_ISSUERS", value)
+    if urls is None:
+        with pytest.raises(Unavailable, match="setting_malformed_SUPABASE_ISSUERS"):
+            read_urls(Setting.SUPABASE_ISSUERS)
+    else:
+        assert read_urls(Setting.SUPABASE_ISSUERS) == urls
