@@ -40,7 +40,7 @@ MIN_BYTES, MIN_OWN_BYTES = 16, 32
 OWN_SECRETS = frozenset({Secret.QUEUE_KEY, Secret.CRON_SECRET, Secret.PSEUDONYM_KEY, Secret.META_VERIFY_TOKEN})
 # Secrets travel in headers, where blanks and other signs are lost or end a line.
 _VALUE = re.compile(r"[!-~]*")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})")
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 
 FETCH_BUSY = "secret_fetch_busy"
 
@@ -209,7 +209,7 @@ def _entry(entry: Any) -> tuple[str, float]:
         raise ValueError
     if expires is None:
         return value, float("inf")
-    if not isinstance(expires, str) or not _TIME.fullmatch(expires):
+    if not isinstance(expires, str) or not re.fullmatch(_TIME, expires):
         raise ValueError
     return value, datetime.fromisoformat(expires).timestamp()
 

@@ -77,6 +77,31 @@ def test_what_cannot_be_used_has_a_name(answering, answer, name):
     assert caught.value.name == name
 
 
+@pytest.mark.parametrize(
+    ("answer", "charged", "passes", "outcome"),
+    [
+        # Nothing left, so nothing is charged, and another attempt may fare better.
+        (httpx.ConnectError("away"), 0, True, "failure"),
+        # It may have been worked on.
+        (httpx.ReadTimeout("slow"), 10_000, False, "failure"),
+        ((200, b"x" * 300_000), 10_000, False, "failure"),
+        ((200, b"<html>"), 10_000, False, "failure"),
+        # It was refused.
+        ((500, {}), 0, True, "failure"),
+        ((401, {}), 0, False, "failure"),
+        ((429, {}), 0, False, "neutral"),
+        ((400, {}), 0, False, "neutral"),
+    ],
+)
+def test_what_a_failure_costs_and_what_the_breaker_hears(answering, answer, charged, passes, outcome):
+    answering(answer)
+    held = grant()
+    with pytest.raises(ModelFailed) as caught:
+        complete(QUESTION, held, Deadline(1))
+    assert (held.used["ai_microdollars"], held.used["ai_tokens"]) == (charged, charged)
+    assert (caught.value.passes, held.outcomes) == (passes, {"chat:gpt-4o-mini": outcome})
+
+
 def vectors(*lengths: int) -> dict[str, object]:
     entries = [{"index": place, "embedding": [float(place)] * length} for place, length in enumerate(lengths)]
     return {"data": entries[::-1]}
