@@ -293,6 +293,28 @@ def test_a_refresh_that_goes_on_is_not_waited_for_and_not_repeated(stale, monkey
     assert stale.calls == 1
 
 
+class Busy:
+    """A lock that another call holds."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def acquire(self, timeout: float) -> bool:
+        self.waits.append(timeout)
+        return False
+
+
+def test_only_a_call_without_a_value_waits_for_a_refresh_that_goes_on(stale, monkeypatch):
+    busy = Busy()
+    monkeypatch.setattr(parameters, "_fetching", busy)
+    with clock.held_at(NOW + KEEP_SECONDS + 1):
+        assert parameters.live(Secret.QUEUE_KEY) == (NEW,)
+    with clock.held_at(NOW + STALE_SECONDS + 1):
+        assert refusal(lambda: parameters.live(Secret.QUEUE_KEY)) == "secret_fetch_busy"
+    assert busy.waits == [0, 1.0]
+    assert stale.calls == 0
+
+
 @pytest.mark.parametrize(
     ("held", "reason"),
     [

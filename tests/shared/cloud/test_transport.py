@@ -130,13 +130,13 @@ def test_no_time_left_is_unavailable_at_once(start):
     assert server.connections == 0
 
 
-def over_tls(certificate) -> Callable[[socket.socket, threading.Event], None]:
+def over_tls(certificate, behaves: Behave | None = None) -> Behave:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
     def behave(connection: socket.socket, end: threading.Event) -> None:
         with context.wrap_socket(connection, server_side=True) as secured:
-            answering(secured, end)
+            (behaves or answering)(secured, end)
 
     return behave
 
@@ -387,3 +387,25 @@ def test_a_list_of_addresses_is_divided_by_spaces_and_whole(monkeypatch, value, 
             read_urls(Setting.SUPABASE_ISSUERS)
     else:
         assert read_urls(Setting.SUPABASE_ISSUERS) == urls
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"])
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_body_without_a_length_is_whole_only_if_tls_says_so(start, certificate, monkeypatch, head, is_cut):
+    monkeypatch.setattr(transport, "tls", lambda: ssl.create_default_context(cafile=str(certificate)))
+
+    def ending(connection: socket.socket, end: threading.Event) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        connection.recv(65536)
+        connection.sendall(head + b"hello")
+        if is_cut:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.unwrap()
+
+    url = start(over_tls(certificate, ending)).url.replace("http://127.0.0.1", "https://localhost")
+    if is_cut and b"Length" not in head:
+        with pytest.raises(Unavailable, match="upstream_BadAnswer"):
+            send("GET", url)
+    else:
+        assert send("GET", url).body == b"hello"
