@@ -156,8 +156,8 @@ MUTANTS = [
     Mutant(
         "parameters: an empty secret is a secret",
         "shared/cloud/parameters.py",
-        "for value, expires in entries if value)",
-        "for value, expires in entries)",
+        "if any(len(value) < minimum for value, _ in values):",
+        "if not values:",
     ),
     Mutant(
         "parameters: no live value is no problem",
