@@ -102,10 +102,10 @@ def _sustained(world: World) -> Table:
         finally:
             own.append(time.thread_time() - began)
 
-    def connected(place: tuple[str, str], seconds: float) -> Any:
+    def connected(*arguments: Any) -> Any:
         began = time.thread_time()
         try:
-            return connect(place, seconds)
+            return connect(*arguments)
         finally:
             anew.append(time.thread_time() - began)
 

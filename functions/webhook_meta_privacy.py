@@ -5,7 +5,7 @@ The request is kept once, before the answer. Meta gets the code and the page tha
 
 from shared.data import deletions
 from shared.guard import Request, Response, guard, hmac
-from shared.settings import Setting, read
+from shared.settings import Setting, read_url
 
 GUARD = guard(
     hmac("meta_signed_request"),
@@ -22,7 +22,7 @@ GUARD = guard(
 @GUARD
 def handler(request: Request) -> Response:
     """Keep, answer. Without the database: 503, so that Meta comes again."""
-    facts, page = request.caller.facts, f"{read(Setting.PUBLIC_URL)}/public/deletion"
+    facts, page = request.caller.facts, f"{read_url(Setting.PUBLIC_URL)}/public/deletion"
     code = deletions.keep(facts["kind"], facts["user_id"], int(facts["issued_at"]), request.deadline)
     if facts["kind"] == "deauthorize":
         return Response(body={"kept": True})

@@ -85,6 +85,12 @@ def note_guard(what: str) -> None:
     _count(f"guard_{what}", 1)
 
 
+def note_stale_secrets() -> None:
+    """Note that the call is served with secrets whose refresh failed; once a call, as a call reads them often."""
+    if notes := _notes.get():
+        notes.counts["stale_secrets"] = 1
+
+
 def note_drift(amount: int) -> None:
     """Store and ledger differ by so many units."""
     _count("budget_drift", amount)

@@ -4,7 +4,10 @@ The environment holds addresses and names, never a secret; those are in the para
 """
 
 import os
+import re
 from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
 
 from shared.errors import Unavailable
 
@@ -94,6 +97,69 @@ def read(setting: Setting) -> str:
     if not value:
         raise Unavailable(f"setting_missing_{setting}")
     return value
+
+
+class Address(NamedTuple):
+    """An http or https URL in its parts. `origin` is scheme, host and port as written, `target` path and query."""
+
+    scheme: str
+    host: str
+    port: int
+    netloc: str
+    target: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as they are written."""
+        return f"{self.scheme}://{self.netloc}"
+
+
+# Nothing that two readers of an address could read in two ways: no userinfo, no capitals, no fragment.
+_ADDRESS = re.compile(
+    r"(https?)://([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::([0-9]{1,5}))?([/?][!-\"$-\[\]-~]{0,16000})?"
+)
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_LOOPBACK = ("127.0.0.1", "localhost")
+
+
+def address_of(url: str) -> Address | None:
+    """Split a URL; None if it is malformed, or plain http to a host other than this machine."""
+    match = _ADDRESS.fullmatch(url)
+    if match is None:
+        return None
+    scheme, host, port, target = match.groups(default="")
+    number = int(port) if port else 443 if scheme == "https" else 80
+    if not 0 < number < 65536 or (scheme == "http" and host not in _LOOPBACK):
+        return None
+    return Address(scheme, host, number, f"{host}:{port}" if port else host, target)
+
+
+def read_url(setting: Setting) -> str:
+    """The setting's value, a URL without a query or a slash at its end.
+
+    Raises Unavailable (`setting_missing_<NAME>`, `setting_malformed_<NAME>`).
+    """
+    url = read(setting)
+    if not _is_base(url):
+        raise Unavailable(f"setting_malformed_{setting}")
+    return url
+
+
+def read_urls(setting: Setting) -> list[str]:
+    """The URLs in an optional setting, divided by spaces.
+
+    Raises Unavailable (`setting_malformed_<NAME>`).
+    """
+    urls = read_optional(setting).split()
+    if not all(map(_is_base, urls)):
+        raise Unavailable(f"setting_malformed_{setting}")
+    return urls
+
+
+@cache
+def _is_base(url: str) -> bool:
+    address = address_of(url)
+    return address is not None and bool(_BASE_PATH.fullmatch(address.target))
 
 
 def read_optional(setting: Setting) -> str:

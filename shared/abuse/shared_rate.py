@@ -3,29 +3,23 @@
 The caller's clock is used, as the script must be the same on every replica; the key expires by itself.
 """
 
-from functools import cache
-
-import httpx
-from upstash_redis import Redis
-
 from shared import clock
 from shared.clock import Deadline
-from shared.cloud.parameters import current
+from shared.cloud.upstash import Script, StoreAway, run_script
 from shared.errors import Unavailable
-from shared.settings import Secret, Setting, read
 
 MAXIMUM_SECONDS = 1.5
 
 # KEYS[1] the rate; ARGV: now, increment and burst in microseconds. Answers 0 when admitted, else microseconds to wait.
-_SCRIPT = """
+_SCRIPT = Script("""
 local now, increment, burst = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local arrival = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + increment
 if arrival - now > burst then
-  return arrival - now - burst
+  return {arrival - now - burst}
 end
 redis.call('SET', KEYS[1], string.format('%d', arrival), 'PX', math.ceil((arrival - now) / 1000))
-return 0
-"""
+return {0}
+""")
 
 
 def wait(key: str, limit: int, seconds: int, deadline: Deadline) -> int:
@@ -35,20 +29,9 @@ def wait(key: str, limit: int, seconds: int, deadline: Deadline) -> int:
     """
     increment = seconds * 1_000_000 // limit
     arguments = [str(int(clock.now() * 1_000_000)), str(increment), str(seconds * 1_000_000)]
-    client = _client(read(Setting.UPSTASH_REDIS_REST_URL), current(Secret.UPSTASH_REDIS_REST_TOKEN))
-    _bound(client, min(MAXIMUM_SECONDS, deadline.remaining()))
     try:
-        left = int(client.eval(_SCRIPT, keys=[key], args=arguments))
-    except Exception:  # the client raises whatever its transport raises
+        [left] = run_script(_SCRIPT, [key], arguments, Deadline(min(MAXIMUM_SECONDS, deadline.remaining())))
+        microseconds = int(left)
+    except (StoreAway, ValueError, TypeError):
         raise Unavailable("rate_store_away") from None
-    return -(-left // 1_000_000)
-
-
-@cache
-def _client(url: str, token: str) -> Redis:
-    return Redis(url=url, token=token, rest_retries=0, allow_telemetry=False)
-
-
-def _bound(client: Redis, seconds: float) -> None:
-    """The client has no setting for a time-out and would wait for ever."""
-    client._http._client.timeout = httpx.Timeout(seconds)
+    return -(-microseconds // 1_000_000)

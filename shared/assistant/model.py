@@ -9,26 +9,26 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import isfinite
 from typing import Any
-
-import httpx
 
 from shared.abuse.admission import Grant, Outcome
 from shared.abuse.prices import TOKENS_OF_TOOLS, answer_tokens_for, cost, tokens_at_most
 from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
+from shared.cloud import transport
 from shared.cloud.parameters import current
 from shared.data.storable import repaired
 from shared.errors import Unavailable
-from shared.settings import Secret, Setting, read
+from shared.settings import Secret, Setting, read, read_url
 
 log = logging.getLogger("portero")
 
 DIMENSIONS = 512
 MAXIMUM_SECONDS = 20.0
 MAXIMUM_TOKENS = 400
+# Bytes. 400 tokens are some kilobytes; 64 vectors of 512 numbers of 22 characters are 800 KB.
+MAX_ANSWER_BYTES, MAX_EMBEDDING_BYTES = 256 * 1024, 2 * 1024 * 1024
 EMBEDDINGS_PER_CALL = 64
 MAXIMUM_QUERY = 200  # characters
 # A call that takes longer than this counts as slow to the breaker.
@@ -106,7 +106,8 @@ def complete(
     if tools:
         body["tools"] = list(tools)
     grant.dispatch("ai_microdollars", "ai_tokens")
-    answer = _post("/chat/completions", body, chat_breaker(), ("ai_microdollars", "ai_tokens"), grant, deadline)
+    meters = ("ai_microdollars", "ai_tokens")
+    answer = _post("/chat/completions", body, MAX_ANSWER_BYTES, chat_breaker(), meters, grant, deadline)
     asked, said = _usage(answer, "prompt_tokens"), _usage(answer, "completion_tokens")
     if asked is not None and said is not None:
         grant.spend(ai_microdollars=cost(model, asked, said), ai_tokens=asked + said)
@@ -149,7 +150,7 @@ def embed(texts: list[str], grant: Grant, deadline: Deadline) -> list[list[float
         body = {"model": model, "input": batch, "dimensions": DIMENSIONS}
         grant.dispatch("ai_microdollars", "embedding_tokens")
         meters = ("ai_microdollars", "embedding_tokens")
-        answer = _post("/embeddings", body, embedding_breaker(), meters, grant, deadline)
+        answer = _post("/embeddings", body, MAX_EMBEDDING_BYTES, embedding_breaker(), meters, grant, deadline)
         tokens = _usage(answer, "prompt_tokens")
         if tokens is None:
             # At the dearest, and not the whole hold: the answer that this is for is still to be paid.
@@ -162,7 +163,7 @@ def embed(texts: list[str], grant: Grant, deadline: Deadline) -> list[list[float
             raise ModelFailed("embedding_malformed") from None
     if len(vectors) != len(texts) or any(len(vector) != DIMENSIONS for vector in vectors):
         raise ModelFailed("embedding_malformed")
-    # NaN and infinity come through httpx's reading of JSON, and no vector of the database holds them.
+    # NaN and infinity come through Python's reading of JSON, and no vector of the database holds them.
     if not all(isfinite(number) for vector in vectors for number in vector):
         raise ModelFailed("embedding_malformed")
     return vectors
@@ -176,28 +177,40 @@ def _usage(answer: dict[str, Any], name: str) -> int | None:
 
 
 def _post(
-    path: str, body: dict[str, Any], dependency: str, meters: tuple[str, ...], grant: Grant, deadline: Deadline
+    path: str,
+    body: dict[str, Any],
+    max_bytes: int,
+    dependency: str,
+    meters: tuple[str, ...],
+    grant: Grant,
+    deadline: Deadline,
 ) -> dict[str, Any]:
     """The provider's answer. What it refused, or never got, costs nothing; what it may have worked on is at risk."""
     begun = time.monotonic()
+    url = f"{read_url(Setting.AI_BASE_URL)}{path}"
+    headers = {"authorization": f"Bearer {current(Secret.AI_API_KEY)}", "content-type": "application/json"}
     try:
-        response = _connections().post(
-            f"{read(Setting.AI_BASE_URL)}{path}",
-            headers={"authorization": f"Bearer {current(Secret.AI_API_KEY)}"},
-            json=body,
-            timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
+        response = transport.send(
+            Setting.AI_BASE_URL,
+            "POST",
+            url,
+            headers,
+            json.dumps(body).encode(),
+            min(MAXIMUM_SECONDS, deadline.remaining()),
+            max_bytes=max_bytes,
+            repeat=False,
         )
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+    except transport.NotSent as problem:
         grant.spend(**dict.fromkeys(meters, 0))
         grant.tell(dependency, "failure")
-        raise ModelFailed(f"model_{type(error).__name__}", passes=True) from None
-    except httpx.HTTPError as error:
+        raise ModelFailed(f"model_{transport.reason_of(problem)}", passes=True) from None
+    except Unavailable as problem:
         grant.tell(dependency, "failure")
-        raise ModelFailed(f"model_{type(error).__name__}") from None
-    if response.status_code != 200:
+        raise ModelFailed(f"model_{transport.reason_of(problem)}") from None
+    if response.status != 200:
         grant.spend(**dict.fromkeys(meters, 0))
-        grant.tell(dependency, _outcome(response.status_code), seconds_asked(response.headers, response.status_code))
-        raise ModelFailed(f"model_status_{response.status_code}", passes=response.status_code >= 500)
+        grant.tell(dependency, _outcome(response.status), seconds_asked(response.headers, response.status))
+        raise ModelFailed(f"model_status_{response.status}", passes=response.status >= 500)
     try:
         answer = response.json()
     except ValueError:
@@ -212,8 +225,3 @@ def _post(
 def _outcome(status: int) -> Outcome:
     """What a refusal says of the provider: too many calls is no failure, nor is a request of ours that is wrong."""
     return "failure" if status >= 500 or status in (401, 403) else "neutral"
-
-
-@cache
-def _connections() -> httpx.Client:
-    return httpx.Client()

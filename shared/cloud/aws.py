@@ -5,9 +5,13 @@ from typing import Any
 
 from shared import clock
 from shared.cloud import transport
+from shared.cloud.destinations import Aws, aws_base_url
 from shared.cloud.signature import Credentials, sign
 from shared.errors import Unavailable
 from shared.settings import Setting, read, read_optional
+
+# Bytes. The longest is ten parameters of 8 KB.
+MAX_JSON_BYTES = 256 * 1024
 
 
 def credentials() -> Credentials:
@@ -21,7 +25,7 @@ def credentials() -> Credentials:
 
 def endpoint(service: str) -> str:
     """Base URL of a service in the function's region, or the one address that replaces them all."""
-    return read_optional(Setting.AWS_ENDPOINT_URL) or f"https://{service}.{read(Setting.AWS_REGION)}.amazonaws.com"
+    return aws_base_url(service)
 
 
 def call_json(
@@ -29,14 +33,19 @@ def call_json(
 ) -> dict[str, Any]:
     """One action of a service that speaks AWS JSON (`target` such as "AmazonSSM.GetParameters").
 
-    Raises Unavailable (`<service>_refused`) for any answer but 200.
+    Raises Unavailable (`<service>_refused` for any status but 200, `<service>_malformed` for no JSON object).
     """
     payload = json.dumps(body).encode()
     headers = {"content-type": f"application/x-amz-json-{version}", "x-amz-target": target}
-    answer = signed("POST", url, headers, payload, service, seconds)
+    answer = signed("POST", url, headers, payload, service, seconds, MAX_JSON_BYTES)
     if answer.status != 200:
         raise Unavailable(f"{service}_refused")
-    result: dict[str, Any] = json.loads(answer.body)
+    try:
+        result = answer.json()
+    except ValueError:
+        result = None
+    if not isinstance(result, dict):
+        raise Unavailable(f"{service}_malformed")
     return result
 
 
@@ -47,9 +56,9 @@ def signed(
     body: bytes,
     service: str,
     seconds: float,
-    most: int = transport.MAXIMUM_ANSWER,
+    max_bytes: int,
 ) -> transport.Answer:
-    """One signed request; its answer has at most so many bytes."""
+    """Send one signed request. Raises what transport.send raises."""
     region = read(Setting.AWS_REGION)
     full = sign(method, url, headers, body, service=service, region=region, credentials=credentials(), now=clock.now())
-    return transport.send(method, url, full, body, seconds, most=most)
+    return transport.send(Aws(service), method, url, full, body, seconds, max_bytes=max_bytes)

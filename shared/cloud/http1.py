@@ -8,11 +8,14 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
+# Bytes of all heads of one answer together and of its trailers, of a chunk's first line, of a number.
 LONGEST_HEAD, LONGEST_LINE, LONGEST_NUMBER, AT_ONCE = 65_536, 1024, 15, 65_536
+# More lines would be joined for ever; more informational responses no service of ours sends.
+MAX_HEADERS, MAX_INFORMATIONAL = 256, 8
+_BROKEN_LINE = re.compile(rb"[\0\r\n]")
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: |$)")
 _SIZE = re.compile(rb"[0-9a-fA-F]{1,8}[ \t]*(?:;|$)")
 
@@ -23,6 +26,10 @@ class BadAnswer(Exception):
 
 class TooLarge(Exception):
     """The body is longer than it may be."""
+
+
+class Encoded(Exception):
+    """The body is compressed, although the request says that it must not be."""
 
 
 class Closed(ConnectionResetError):
@@ -39,29 +46,18 @@ class Head(NamedTuple):
     status: int
     headers: dict[str, str]
     is_last: bool
+    is_old: bool
 
 
 class Connection:
     """One connection, which an error closes. `is_open` says whether it can carry another request."""
 
-    def __init__(self, url: str, seconds: float, tls: Callable[[], ssl.SSLContext]) -> None:
-        """Raises OSError (TimeoutError among them) and ValueError for an address that is none."""
-        parts = urlsplit(url)
-        if parts.hostname is None:
-            raise ValueError("the address names no host")
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        self._host = parts.netloc
-        self._socket = socket.create_connection((parts.hostname, port), timeout=seconds)
-        try:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if secure:
-                self._socket = tls().wrap_socket(self._socket, server_hostname=parts.hostname)
-        except BaseException:
-            self._socket.close()
-            raise
+    def __init__(self, connected: socket.socket, host: str) -> None:
+        """`host` is the header of this name."""
+        self._socket, self._host = connected, host
         self._received = bytearray()
         self._is_new = self.is_open = True
+        self._is_cut = False
 
     def close(self) -> None:
         """Close it; more than once is no harm."""
@@ -73,17 +69,21 @@ class Connection:
     ) -> tuple[Head, bytes]:
         """Send one request, in one piece, and read its answer, of at most `most` bytes; all of it until `ends`.
 
-        `ends` is a moment of time.monotonic(). Raises OSError (TimeoutError, Closed, Stale), BadAnswer, TooLarge.
+        `ends` is a moment of time.monotonic(). Of an error (status 400 or above) a body that is too large or encoded is
+        left out: its status tells enough. Raises OSError (TimeoutError, Closed, Stale), BadAnswer, TooLarge, Encoded,
+        and ValueError for a request that cannot be sent.
         """
         try:
             request = _request(method, target, {"host": self._host, **headers}, body)
             self._expect_silence()
-            self._allow_until(ends)
-            self._socket.sendall(request)
-            head = self._head(ends)
-            while head.status < 200:
-                head = self._head(ends)
-            answer, is_framed = self._body(method, head, ends, most)
+            self._send(request, ends)
+            head = self._final_head(ends)
+            try:
+                answer, is_framed = self._body(method, head, ends, most)
+            except (TooLarge, Encoded):
+                if head.status < 400:
+                    raise
+                answer, is_framed = b"", False
         except BaseException:
             self.close()
             raise
@@ -105,16 +105,40 @@ class Connection:
             pass  # broken otherwise
         raise Stale("the other side closed, or spoke unasked")
 
-    def _head(self, ends: float) -> Head:
-        while (end := self._received.find(b"\r\n\r\n")) < 0:
-            if len(self._received) > LONGEST_HEAD:
+    def _send(self, request: bytes, ends: float) -> None:
+        """In pieces, because sendall over TLS would allow each of its pieces the whole time."""
+        rest = memoryview(request)
+        while rest:
+            self._allow_until(ends)
+            rest = rest[self._socket.send(rest) :]
+
+    def _final_head(self, ends: float) -> Head:
+        """The first head that is not informational (RFC 9110, 15.2)."""
+        most = LONGEST_HEAD
+        for _ in range(MAX_INFORMATIONAL + 1):
+            head, size = self._head(ends, most)
+            if head.status >= 200:
+                return head
+            most -= size
+            if head.status == 101:
+                break  # no upgrade was asked for
+        raise BadAnswer
+
+    def _head(self, ends: float, most: int) -> tuple[Head, int]:
+        """One head of at most `most` bytes, and its size."""
+        seen = 0
+        while (end := self._received.find(b"\r\n\r\n", seen)) < 0:
+            if len(self._received) > most:
                 raise BadAnswer
+            seen = max(0, len(self._received) - 3)
             if not self._more(ends):
                 raise BadAnswer if self._received else Closed("the other side closed")
+        if end > most:
+            raise BadAnswer
         first, *lines = bytes(self._received[:end]).split(b"\r\n")
         del self._received[: end + 4]
         status = _STATUS.match(first)
-        if status is None:
+        if status is None or len(lines) > MAX_HEADERS or any(map(_BROKEN_LINE.search, lines)):
             raise BadAnswer
         headers: dict[str, str] = {}
         for line in lines:
@@ -123,17 +147,20 @@ class Connection:
                 raise BadAnswer
             name, value = name.lower(), value.strip()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        last = "close" in headers.get("connection", "").lower() or status[1] == b"0"
-        return Head(int(status[2]), headers, last)
+        is_old = status[1] == b"0"
+        last = is_old or "close" in headers.get("connection", "").lower()
+        return Head(int(status[2]), headers, last, is_old), end + 4
 
     def _body(self, method: str, head: Head, ends: float, most: int) -> tuple[bytes, bool]:
         """The body (RFC 9112, 6.3), and whether its end was told rather than the connection's."""
         if method == "HEAD" or head.status in (204, 304):
             return b"", True
+        if head.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Encoded
         coding, length = head.headers.get("transfer-encoding"), head.headers.get("content-length")
         if coding is not None:
-            # Both at once is how one answer is smuggled behind another.
-            if coding.lower() != "chunked" or length is not None:
+            # Both at once is how one answer is smuggled behind another; HTTP/1.0 knows no chunks.
+            if coding.lower() != "chunked" or length is not None or head.is_old:
                 raise BadAnswer
             return self._chunks(ends, most), True
         if length is not None:
@@ -144,6 +171,8 @@ class Connection:
             pass
         if len(self._received) > most:
             raise TooLarge
+        if self._is_cut:
+            raise BadAnswer
         return self._take(len(self._received)), False
 
     def _chunks(self, ends: float, most: int) -> bytes:
@@ -152,8 +181,12 @@ class Connection:
             body += self._exactly(size, ends, most - len(body))
             if self._exactly(2, ends, 2) != b"\r\n":
                 raise BadAnswer
-        while self._line(ends):
-            pass  # what follows the last chunk tells nothing that anybody asks for
+        most = LONGEST_HEAD
+        while line := self._line(ends):
+            # Trailers tell nothing that is asked for.
+            most -= len(line)
+            if most < 0:
+                raise BadAnswer
         return bytes(body)
 
     def _size(self, ends: float) -> int:
@@ -166,6 +199,8 @@ class Connection:
         while (end := self._received.find(b"\r\n")) < 0:
             if len(self._received) > LONGEST_LINE or not self._more(ends):
                 raise BadAnswer
+        if end > LONGEST_LINE:
+            raise BadAnswer
         line = self._take(end)
         del self._received[:2]
         return line
@@ -186,7 +221,11 @@ class Connection:
     def _more(self, ends: float) -> bool:
         """Whether more has come; False at the end of the connection."""
         self._allow_until(ends)
-        piece = self._socket.recv(AT_ONCE)
+        try:
+            piece = self._socket.recv(AT_ONCE)
+        except ssl.SSLEOFError:
+            # Closed without TLS's own end. Whether all has come, only its framing can tell.
+            self._is_cut, piece = True, b""
         self._received += piece
         return bool(piece)
 

@@ -14,7 +14,9 @@ import base64
 import hashlib
 import json
 import os
+import re
 import stat
+from typing import Any
 
 from shared.cloud import aws
 from shared.errors import Unavailable
@@ -24,6 +26,7 @@ DATA_KEY_BYTES = 32
 MAXIMUM_SECONDS = 2.0
 
 _NONCE_BYTES = 12
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 _ANYBODY_ELSE = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -31,7 +34,8 @@ def wrap(key: bytes, context: dict[str, str], seconds: float) -> str:
     """The data key (32 bytes) wrapped by the newest master key. `context` names its use, and unwrapping needs it again.
 
     Raises Unavailable: `setting_missing_KMS_KEY_ID`, `setting_conflict_LOCAL_KEY_FILE`, `setting_malformed_KMS_KEY_ID`
-    (no ARN of a key), `local_key_file_<missing, malformed, readable_by_others>`, `kms_refused`, `upstream_...`.
+    (no ARN of a key), `local_key_file_<missing, malformed, readable_by_others>`, `kms_refused`, `kms_malformed`,
+    `upstream_...`.
     """
     if arns := _kms_arns():
         return _wrap_by_kms(key, arns[0], context, seconds)
@@ -65,6 +69,8 @@ def _kms_arns() -> list[str]:
         raise Unavailable(f"setting_conflict_{Setting.LOCAL_KEY_FILE}")
     if not arns and not file:
         raise Unavailable(f"setting_missing_{Setting.KMS_KEY_ID}")
+    if not all(map(_ARN.fullmatch, arns)):
+        raise Unavailable(f"setting_malformed_{Setting.KMS_KEY_ID}")
     return arns
 
 
@@ -72,7 +78,9 @@ def _wrap_by_kms(key: bytes, arn: str, context: dict[str, str], seconds: float) 
     answer = _ask_kms(
         "Encrypt", {"KeyId": arn, "Plaintext": base64.b64encode(key).decode(), "EncryptionContext": context}, seconds
     )
-    if answer["KeyId"] != arn:
+    if not isinstance(answer.get("CiphertextBlob"), str):
+        raise Unavailable("kms_malformed")
+    if answer.get("KeyId") != arn:
         # An alias or a bare id: what is wrapped now could not be found again in the list of ARNs.
         raise Unavailable(f"setting_malformed_{Setting.KMS_KEY_ID}")
     return f"kms1 {arn} {answer['CiphertextBlob']}"
@@ -81,10 +89,13 @@ def _wrap_by_kms(key: bytes, arn: str, context: dict[str, str], seconds: float) 
 def _unwrap_by_kms(text: str, arn: str, context: dict[str, str], seconds: float) -> bytes:
     # The ciphertext names its key by itself; with KeyId, KMS refuses another one.
     answer = _ask_kms("Decrypt", {"KeyId": arn, "CiphertextBlob": text, "EncryptionContext": context}, seconds)
-    return base64.b64decode(answer["Plaintext"])
+    try:
+        return base64.b64decode(answer["Plaintext"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise Unavailable("kms_malformed") from None
 
 
-def _ask_kms(action: str, body: dict[str, object], seconds: float) -> dict[str, str]:
+def _ask_kms(action: str, body: dict[str, object], seconds: float) -> dict[str, Any]:
     url = aws.endpoint("kms") + "/"
     return aws.call_json("kms", url, f"TrentService.{action}", "1.1", body, min(MAXIMUM_SECONDS, seconds))
 

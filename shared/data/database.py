@@ -7,10 +7,12 @@ from shared.clock import Deadline
 from shared.cloud import transport
 from shared.cloud.parameters import current
 from shared.data.failures import failure_of
-from shared.errors import Problem
-from shared.settings import Secret, Setting, read
+from shared.errors import Problem, Unavailable
+from shared.settings import Secret, Setting, read_url
 
 MAXIMUM_SECONDS = 5.0
+# Bytes. The longest answer is a person's export or an hour's sweep.
+MAX_BYTES = 8 * 1024 * 1024
 
 
 class ClaimLost(Problem):
@@ -23,28 +25,33 @@ class ClaimLost(Problem):
 def call(function: str, arguments: dict[str, Any], deadline: Deadline) -> Any:
     """One call of a privileged function; its JSON result.
 
-    Raises ClaimLost, Unavailable when the database is away or busy, or the Problem of failures.py (a webhook must not
-    answer a value that the database refuses with 5xx; the 422 is logged by name, and the provider comes again).
+    Raises ClaimLost, Unavailable (`database_<reason>`, `upstream_<reason>`) when the database is away or busy, or the
+    Problem of failures.py (a webhook must not answer a value that the database refuses with 5xx; the 422 is logged by
+    name, and the provider comes again).
     """
-    url = f"{read(Setting.SUPABASE_URL)}/rest/v1/rpc/{function}"
+    url = f"{read_url(Setting.SUPABASE_URL)}/rest/v1/rpc/{function}"
     headers = {"apikey": current(Secret.SUPABASE_SECRET_KEY), "content-type": "application/json"}
     try:
         body = json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         # Half a surrogate pair, NaN: no JSON that the database would read.
         raise Problem("value_refused", 422) from None
-    answer = transport.send("POST", url, headers, body, min(MAXIMUM_SECONDS, deadline.remaining()))
+    timeout_seconds = min(MAXIMUM_SECONDS, deadline.remaining())
+    answer = transport.send(Setting.SUPABASE_URL, "POST", url, headers, body, timeout_seconds, max_bytes=MAX_BYTES)
     if 200 <= answer.status < 300:
-        return json.loads(answer.body) if answer.body else None
-    problem = _problem(answer.body)
+        try:
+            return answer.json() if answer.body else None
+        except ValueError:
+            raise Unavailable("database_malformed") from None
+    problem = _problem(answer)
     if problem.get("code") == "P0001" and problem.get("message") == "claim lost":
         raise ClaimLost
     raise failure_of(problem.get("code") or str(answer.status), "server")
 
 
-def _problem(body: bytes) -> dict[str, Any]:
+def _problem(answer: transport.Answer) -> dict[str, Any]:
     try:
-        problem = json.loads(body)
+        problem = answer.json()
     except ValueError:
         return {}
     return problem if isinstance(problem, dict) else {}

@@ -1,12 +1,11 @@
 """The database as a signed-in person sees it: their token, the publishable key, row level security on.
 
-One pool of connections a process, one identity a request: what is shared is the transport, which knows no person.
+Connections belong to the process, an identity to a request: what is shared is transport.py, which knows no person.
 Headers, cookies and time-outs belong to an object of the request, so that two interleaved requests share none of them.
 """
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache
 from typing import Any, Literal
 
 import httpx
@@ -14,14 +13,18 @@ from postgrest import APIError, SyncPostgrestClient
 from pydantic import TypeAdapter
 
 from shared.clock import Deadline
+from shared.cloud import transport
 from shared.data.budget_rows import BudgetFacts, Calendar, FallbackDecision, Opened, moment, opening
 from shared.data.failures import failure_of, row_not_found
 from shared.data.rows import KeptMedia, Offered, OfferedMedia, Passage, Replayed, Said, Written
 from shared.errors import Problem, Unavailable
-from shared.settings import Setting, read
+from shared.settings import Setting, read, read_url
 
 MAXIMUM_SECONDS = 5.0
-CONNECT_SECONDS = 1.0
+# Bytes. The longest answer is a page of a conversation or of the ledger.
+MAX_BYTES = 4 * 1024 * 1024
+# transport.py writes these itself.
+_OUR_HEADERS = frozenset({"host", "accept-encoding", "connection", "content-length", "transfer-encoding"})
 # As many lines as a turn of the assistant has for history, and what is unanswered.
 LAST_SAID = 20
 
@@ -35,12 +38,12 @@ class UserStore:
     def __init__(self, token: str, deadline: Deadline) -> None:
         """`token` is the person's access token, as it passed the guard."""
         self._client = SyncPostgrestClient(
-            f"{read(Setting.SUPABASE_URL)}/rest/v1",
+            f"{read_url(Setting.SUPABASE_URL)}/rest/v1",
             headers={
                 "apikey": read(Setting.SUPABASE_PUBLISHABLE_KEY),
                 "authorization": f"Bearer {token}",
             },
-            http_client=httpx.Client(transport=_WithinDeadline(deadline)),
+            http_client=httpx.Client(transport=_OneWayOut(deadline)),
             retry_enabled=False,
         )
         self._deadline = deadline
@@ -183,7 +186,7 @@ class UserStore:
         """The last lines with words of a conversation, oldest first. Raises Problem 404 where there are none."""
         rows: list[dict[str, Any]] = self._run(
             self._client.from_("messages")
-            .select("author,body")
+            .select("author,body,verdict,filter_version")
             .eq("tenant_id", tenant)
             .eq("conversation_id", conversation)
             .neq("body", "")
@@ -193,7 +196,7 @@ class UserStore:
         )
         if not rows:
             raise row_not_found()
-        return [Said.model_validate({"author": row["author"], "text": row["body"]}) for row in reversed(rows)]
+        return [Said.model_validate(row | {"text": row["body"]}) for row in reversed(rows)]
 
     def hand_over(self, tenant: str, conversation: str, to: Literal["assistant", "person"]) -> None:
         """Who answers in a conversation from now on. Raises Problem 404 as `tenant` does."""
@@ -272,23 +275,31 @@ class UserStore:
             raise Problem("value_refused", 422) from None
 
 
-class _WithinDeadline(httpx.BaseTransport):
-    """The process's connections, each wait on them bounded by what is left to one request.
+class _OneWayOut(httpx.BaseTransport):
+    """postgrest's requests, sent by shared/cloud/transport.py within the deadline of one request.
 
-    postgrest takes no time-out for a query, only its client has one.
+    postgrest takes no deadline for a query, and httpx has none for a whole exchange.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send on one of the shared connections."""
-        seconds = min(MAXIMUM_SECONDS, self._deadline.remaining())
-        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
-        request.extensions = {**request.extensions, "timeout": timeout.as_dict()}
-        return _connections().handle_request(request)
-
-
-@cache
-def _connections() -> httpx.HTTPTransport:
-    return httpx.HTTPTransport()
+        """Send the request once. Raises Unavailable (`database_malformed`, `upstream_<reason>`)."""
+        answer = transport.send(
+            Setting.SUPABASE_URL,
+            request.method,
+            str(request.url),
+            {name: value for name, value in request.headers.items() if name not in _OUR_HEADERS},
+            request.read(),
+            min(MAXIMUM_SECONDS, self._deadline.remaining()),
+            max_bytes=MAX_BYTES,
+            repeat=False,
+        )
+        if 200 <= answer.status < 300 and answer.body:
+            try:
+                answer.json()
+            except ValueError:
+                # postgrest would take the text for the value.
+                raise Unavailable("database_malformed") from None
+        return httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)

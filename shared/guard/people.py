@@ -6,7 +6,7 @@ from shared.guard.rotation import count_old
 from shared.guard.verify import jwt
 from shared.guard.verify.session import verify_session
 from shared.guard.verify.signing_keys import keys_at
-from shared.settings import Secret, Setting, read, read_optional
+from shared.settings import Secret, Setting, read, read_url, read_urls
 
 
 def admit_person(
@@ -16,7 +16,7 @@ def admit_person(
 
     Raises Refused or Unavailable, by the names of the verifiers.
     """
-    auth_url = f"{read(Setting.SUPABASE_URL)}/auth/v1"
+    auth_url = f"{read_url(Setting.SUPABASE_URL)}/auth/v1"
     keys = keys_at(f"{auth_url}/.well-known/jwks.json")
     shared_secrets = live(Secret.SUPABASE_JWT_SECRET) if legacy else ()
     token = jwt.verify_token(authorization, _issuers(auth_url), keys, now, shared_secrets)
@@ -33,4 +33,4 @@ def admit_person(
 
 def _issuers(auth_url: str) -> list[str]:
     """This project's own name, and those that it had or has beside it (a custom domain)."""
-    return [auth_url, *read_optional(Setting.SUPABASE_ISSUERS).split()]
+    return [auth_url, *read_urls(Setting.SUPABASE_ISSUERS)]

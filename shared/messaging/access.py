@@ -2,15 +2,16 @@
 
 from typing import Any
 
-import httpx
-
 from shared.clock import Deadline
 from shared.cloud.parameters import current
+from shared.cloud.transport import Answer
 from shared.data import credentials
 from shared.data.encryption import Sensitive
 from shared.data.store import SealedCredential
 from shared.settings import Secret
 
+# Bytes. Everything that the Graph API answers us is a few lines of JSON.
+MAX_GRAPH_BYTES = 256 * 1024
 # The number's or page's access token is expired, revoked or of somebody else.
 CREDENTIAL_CODES = frozenset({0, 10, 190, 200, 131005})
 
@@ -25,7 +26,7 @@ def bearer(token: Sensitive | None) -> dict[str, str]:
     return {"authorization": f"Bearer {token.reveal() if token else current(Secret.META_ACCESS_TOKEN)}"}
 
 
-def error_of(answer: httpx.Response) -> dict[str, Any]:
+def error_of(answer: Answer) -> dict[str, Any]:
     """The error object of Meta's answer; empty where there is none."""
     try:
         said = answer.json()

@@ -6,27 +6,28 @@ and Instagram give the address itself, which anybody could have written if anybo
 
 import base64
 import hashlib
-import re
-from functools import cache
+import secrets
 from typing import Any
-
-import httpx
+from urllib.parse import quote
 
 from shared.clock import Deadline
+from shared.cloud import transport
+from shared.cloud.destinations import admitted
+from shared.cloud.transport import Answer
 from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
-from shared.messaging.access import bearer, error_of
+from shared.messaging.access import MAX_GRAPH_BYTES, bearer, error_of
 from shared.safety.media import MAX_MEDIA_BYTES, Reason, RefusedMediaError
-from shared.settings import Setting, read
+from shared.settings import Setting, read_url
 
 MAXIMUM_BYTES = MAX_MEDIA_BYTES
 MAXIMUM_SECONDS, UPLOAD_SECONDS = 5.0, 20.0
 # Of the Graph API's refusals those that will not pass: no such object, and what is wrong with a file. Others wait.
 _FOR_GOOD = frozenset({100, 131009, 131051, 131052, 131053})
 REDIRECTS = 3
-# Scheme, host and port, and nothing that two readers of an address could read in two ways.
-_ADDRESS = re.compile(r"(https?)://([a-z0-9.-]{1,253})(:[0-9]{1,5})?(?:[/?][!-\[\]-~]{0,4000})?")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_ADDRESS = 4000  # characters
 
 
 def fetch(channel: ChannelFacts, reference: str, token: Sensitive | None, most: int, deadline: Deadline) -> bytes:
@@ -36,13 +37,8 @@ def fetch(channel: ChannelFacts, reference: str, token: Sensitive | None, most: 
     """
     if channel.kind != "whatsapp":
         return _download(reference, {}, most, deadline)
-    try:
-        answer = _connections().get(
-            f"{read(Setting.META_GRAPH_URL)}/{reference}", headers=bearer(token), timeout=_within(deadline)
-        )
-    except httpx.HTTPError:
-        raise Unavailable("provider_unreachable") from None
-    told = _told(answer, "gone")
+    path = quote(reference, safe="")
+    told = _told(_ask_graph("GET", path, bearer(token), b"", MAXIMUM_SECONDS, deadline), "gone")
     data = _download(str(told.get("url", "")), bearer(token), most, deadline)
     digest = hashlib.sha256(data)
     # In hexadecimal where Meta describes an object, in base64 where a webhook does.
@@ -56,16 +52,9 @@ def hand_over(channel: ChannelFacts, media_type: str, data: bytes, token: Sensit
 
     Raises RefusedMediaError (`not_taken`) for what it does not take, Unavailable when it may later.
     """
-    try:
-        answer = _connections().post(
-            f"{read(Setting.META_GRAPH_URL)}/{channel.external_id}/media",
-            headers=bearer(token),
-            data={"messaging_product": "whatsapp", "type": media_type},
-            files={"file": ("file", data, media_type)},
-            timeout=httpx.Timeout(min(UPLOAD_SECONDS, deadline.remaining()), connect=1.0),
-        )
-    except httpx.HTTPError:
-        raise Unavailable("provider_unreachable") from None
+    form_type, body = _form({"messaging_product": "whatsapp", "type": media_type}, media_type, data)
+    headers = bearer(token) | {"content-type": form_type}
+    answer = _ask_graph("POST", f"{channel.external_id}/media", headers, body, UPLOAD_SECONDS, deadline)
     reference = _told(answer, "not_taken").get("id")
     if not isinstance(reference, str):
         raise Unavailable("provider_answer_malformed")
@@ -74,22 +63,41 @@ def hand_over(channel: ChannelFacts, media_type: str, data: bytes, token: Sensit
 
 def is_metas(address: str) -> bool:
     """Whether an address leads to one of the hosts that Meta serves media from (MEDIA_HOSTS)."""
-    found = _ADDRESS.fullmatch(address)
-    if found is None:
-        return False
-    scheme, host, port = found.groups(default="")
-    known = read(Setting.MEDIA_HOSTS).split()
-    if f"{scheme}://{host}{port}" in known:
-        return True
-    domains = tuple(origin.removeprefix("https://*") for origin in known if origin.startswith("https://*."))
-    return scheme == "https" and not port and host.endswith(domains)
+    return len(address) <= MAX_ADDRESS and admitted(Setting.MEDIA_HOSTS, address) is not None
 
 
-def _told(answer: httpx.Response, refusal: Reason) -> dict[str, Any]:
+def _ask_graph(
+    method: str, path: str, headers: dict[str, str], body: bytes, most_seconds: float, deadline: Deadline
+) -> Answer:
+    """Raises Unavailable (`provider_unreachable`)."""
+    url = f"{read_url(Setting.META_GRAPH_URL)}/{path}"
+    seconds = min(most_seconds, deadline.remaining())
+    try:
+        return transport.send(
+            Setting.META_GRAPH_URL, method, url, headers, body, seconds, max_bytes=MAX_GRAPH_BYTES, repeat=False
+        )
+    except Unavailable:
+        raise Unavailable("provider_unreachable") from None
+
+
+def _form(fields: dict[str, str], media_type: str, data: bytes) -> tuple[str, bytes]:
+    """The type and the bytes of a form with one file (RFC 7578). The values are our own, and hold no quotes."""
+    boundary = secrets.token_hex(16)
+    parts = [
+        f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    disposition = 'content-disposition: form-data; name="file"; filename="file"'
+    parts.append(f"--{boundary}\r\n{disposition}\r\ncontent-type: {media_type}\r\n\r\n")
+    body = b"".join(["".join(parts).encode(), data, f"\r\n--{boundary}--\r\n".encode()])
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+def _told(answer: Answer, refusal: Reason) -> dict[str, Any]:
     """What the Graph API says. Raises RefusedMediaError for what it refuses for good, else Unavailable."""
-    if answer.status_code in (404, 410) or error_of(answer).get("code") in _FOR_GOOD:
+    if answer.status in (404, 410) or error_of(answer).get("code") in _FOR_GOOD:
         raise RefusedMediaError(refusal)
-    if answer.status_code != 200:
+    if answer.status != 200:
         raise Unavailable("provider_unreachable")
     try:
         told = answer.json()
@@ -105,38 +113,23 @@ def _download(address: str, headers: dict[str, str], most: int, deadline: Deadli
     for _ in range(REDIRECTS + 1):
         if not is_metas(address):
             raise RefusedMediaError("foreign_address")
+        seconds = min(MAXIMUM_SECONDS, deadline.remaining())
         try:
-            with _connections().stream(
-                "GET", address, headers={"accept-encoding": "identity", **headers}, timeout=_within(deadline)
-            ) as answer:
-                if not answer.is_redirect:
-                    return _read(answer, most, deadline)
-                address, headers = answer.headers.get("location", ""), {}
-        except httpx.HTTPError:
+            answer = transport.send(Setting.MEDIA_HOSTS, "GET", address, headers, b"", seconds, max_bytes=most)
+        except transport.TooLargeAnswer:
+            raise RefusedMediaError("too_big") from None
+        except Unavailable:
             raise Unavailable("provider_unreachable") from None
+        if answer.status not in _REDIRECTS:
+            return _content(answer)
+        address, headers = answer.headers.get("location", ""), {}
     raise RefusedMediaError("gone")
 
 
-def _read(answer: httpx.Response, most: int, deadline: Deadline) -> bytes:
+def _content(answer: Answer) -> bytes:
     # An address that has expired is 403.
-    if answer.status_code in (400, 403, 404, 410):
+    if answer.status in (400, 403, 404, 410):
         raise RefusedMediaError("gone")
-    if answer.status_code != 200:
+    if answer.status != 200:
         raise Unavailable("provider_unreachable")
-    received = bytearray()
-    for piece in answer.iter_raw():
-        received += piece
-        if len(received) > most:
-            raise RefusedMediaError("too_big")
-        if deadline.remaining() <= 0:
-            raise Unavailable("provider_unreachable")
-    return bytes(received)
-
-
-def _within(deadline: Deadline) -> httpx.Timeout:
-    return httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0)
-
-
-@cache
-def _connections() -> httpx.Client:
-    return httpx.Client()
+    return answer.body

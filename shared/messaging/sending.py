@@ -4,20 +4,19 @@ There is no idempotency key: an attempt without an answer may have been delivere
 (`biz_opaque_callback_data`, `metadata`), and a status or an echo, which returns it, tells what became of the attempt.
 """
 
+import json
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
-
-import httpx
 
 from shared.abuse.admission import Grant
 from shared.abuse.retries import seconds_asked
 from shared.clock import Deadline
-from shared.cloud import objects
+from shared.cloud import objects, transport
 from shared.data.encryption import Sensitive
 from shared.data.store import OutboxClaim
-from shared.messaging.access import CREDENTIAL_CODES, bearer, error_of
-from shared.settings import Setting, read
+from shared.errors import Unavailable
+from shared.messaging.access import CREDENTIAL_CODES, MAX_GRAPH_BYTES, bearer, error_of
+from shared.settings import Setting, read_url
 
 MAXIMUM_SECONDS = 10.0
 
@@ -64,20 +63,19 @@ def send_message(
     host = Setting.INSTAGRAM_GRAPH_URL if claim.channel == "instagram" else Setting.META_GRAPH_URL
     message = _for_whatsapp(claim, outbox) if claim.channel == "whatsapp" else _for_page(claim, outbox)
     grant.dispatch("sends")
+    url, headers = f"{read_url(host)}/{claim.channel_id}/messages", bearer(token) | {"content-type": "application/json"}
+    body, timeout_seconds = json.dumps(message).encode(), min(MAXIMUM_SECONDS, deadline.remaining())
     try:
-        response = _connections().post(
-            f"{read(host)}/{claim.channel_id}/messages",
-            headers=bearer(token),
-            json=message,
-            timeout=httpx.Timeout(min(MAXIMUM_SECONDS, deadline.remaining()), connect=1.0),
+        response = transport.send(
+            host, "POST", url, headers, body, timeout_seconds, max_bytes=MAX_GRAPH_BYTES, repeat=False
         )
-    except (httpx.ConnectError, httpx.ConnectTimeout):
+    except transport.NotSent:
         grant.spend(sends=0)
         grant.tell(PROVIDER, "failure")
         return SendOutcome("later", error="provider_unreachable", delay=TRANSIENT_DELAY)
-    except httpx.HTTPError as error:
+    except Unavailable as problem:
         grant.tell(PROVIDER, "failure")
-        return SendOutcome("unconfirmed", error=f"provider_{type(error).__name__}")
+        return SendOutcome("unconfirmed", error=f"provider_{transport.reason_of(problem)}")
     sent = _outcome(response)
     _tell(grant, claim.channel_id, response, sent)
     return sent
@@ -118,27 +116,27 @@ def _for_page(claim: OutboxClaim, outbox: str) -> dict[str, Any]:
     return {"recipient": {"id": claim.recipient.id}, "messaging_type": "RESPONSE", "message": message}
 
 
-def _tell(grant: Grant, number: str, response: httpx.Response, sent: SendOutcome) -> None:
+def _tell(grant: Grant, number: str, response: transport.Answer, sent: SendOutcome) -> None:
     """A message that Meta has not taken costs nothing; whose fault a refusal is decides which breaker hears of it."""
     if sent.result in ("later", "failed"):
         grant.spend(sends=0)
     elif sent.result == "sent":
         grant.spend(sends=1)
     code = int(sent.error) if sent.error and sent.error.isdecimal() else None
-    is_credential = code in CREDENTIAL_CODES or response.status_code in (401, 403)
+    is_credential = code in CREDENTIAL_CODES or response.status in (401, 403)
     if is_credential and sent.error != "outside_window":
         grant.tell(credential_of(number), "failure")
-    elif code in _EVERYBODY or (code is None and response.status_code == 429):
+    elif code in _EVERYBODY or (code is None and response.status == 429):
         grant.tell(PROVIDER, "neutral", seconds_asked(response.headers, 429))
-    elif response.status_code >= 500:
+    elif response.status >= 500:
         grant.tell(PROVIDER, "failure")
     else:
         grant.tell(PROVIDER, "success")
         grant.tell(credential_of(number), "success")
 
 
-def _outcome(response: httpx.Response) -> SendOutcome:
-    if response.status_code == 200:
+def _outcome(response: transport.Answer) -> SendOutcome:
+    if response.status == 200:
         try:
             return SendOutcome("sent", provider_id=_id_of(response.json()))
         except (ValueError, KeyError, IndexError, TypeError):
@@ -149,15 +147,10 @@ def _outcome(response: httpx.Response) -> SendOutcome:
         return SendOutcome("failed", error="outside_window")
     if isinstance(code, int) and code in _LATER:
         return SendOutcome("later", error=str(code), delay=_LATER[code])
-    if response.status_code == 429 or response.status_code >= 500:
-        return SendOutcome("later", error=f"http_{response.status_code}", delay=TRANSIENT_DELAY)
-    return SendOutcome("failed", error=str(code or f"http_{response.status_code}"))
+    if response.status == 429 or response.status >= 500:
+        return SendOutcome("later", error=f"http_{response.status}", delay=TRANSIENT_DELAY)
+    return SendOutcome("failed", error=str(code or f"http_{response.status}"))
 
 
 def _id_of(answer: dict[str, Any]) -> str:
     return str(answer["message_id"] if "message_id" in answer else answer["messages"][0]["id"])
-
-
-@cache
-def _connections() -> httpx.Client:
-    return httpx.Client()

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import httpx
 import pytest
 
 from local.payloads import Customer, contact_card, image, message, text, whatsapp, whatsapp_message
@@ -111,7 +110,6 @@ def test_left_alone_by_what_it_needs(world, sinks, monkeypatch, function):
     # And when what it needs answers with everything that it must not repeat.
     said = json.dumps({"code": "XX000", "message": TEXT, "error": {"code": 1, "message": TEXT}}).encode()
     monkeypatch.setattr("shared.cloud.transport.send", lambda *_, **more: Answer(500, said))
-    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(500, content=said))
     sinks.invoke(function, event)
     assert sinks.leaks() == []
 

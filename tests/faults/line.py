@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from local.world import World
@@ -99,26 +98,16 @@ class Line:
 def line(world: World, kind: type[Line] = Line) -> Iterator[Line]:
     """Within the block every call of a function goes over the line."""
     watched, patch = kind(world), pytest.MonkeyPatch()
-    plain_send, plain_handle, invoke = transport.send, httpx.HTTPTransport.handle_request, world.functions.invoke
+    plain_send, invoke = transport.send, world.functions.invoke
 
-    def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, **more: Any) -> Any:
+    def send(to: Any, method: str, url: str, headers: Any, body: bytes, seconds: float, **more: Any) -> Any:
         return watched.over(
             url,
             body,
-            lambda: plain_send(method, url, headers, body, seconds, **more),
-            Unavailable("upstream_ConnectionRefusedError"),
-            Unavailable("upstream_TimeoutError"),
+            lambda: plain_send(to, method, url, headers, body, seconds, **more),
+            transport.NotSent("upstream_connect_ConnectionRefusedError"),
+            Unavailable("upstream_timeout"),
         )
-
-    def handle(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        answer: httpx.Response = watched.over(
-            str(request.url),
-            b"",
-            lambda: plain_handle(self, request),
-            httpx.ConnectError("refused", request=request),
-            httpx.ReadTimeout("no answer", request=request),
-        )
-        return answer
 
     def called(function: str, event: dict[str, Any]) -> Any:
         mark = in_call.set(_Call(function))
@@ -128,7 +117,6 @@ def line(world: World, kind: type[Line] = Line) -> Iterator[Line]:
             in_call.reset(mark)
 
     patch.setattr(transport, "send", send)
-    patch.setattr(httpx.HTTPTransport, "handle_request", handle)
     patch.setattr(world.functions, "invoke", called)
     try:
         yield watched

@@ -192,7 +192,9 @@ HMAC: dict[str, Attack] = {
     "signed in an hour": _at(3600),
     "secret not set": _secret_stored(None),
     "secret empty": _secret_stored('[{"value": "", "expires": null}]'),
-    "secret expired": _secret_stored('[{"value": "x", "expires": "2020-01-01T00:00:00Z"}]'),
+    "secret expired": _secret_stored(
+        '[{"value": "an-expired-value-of-more-than-32-bytes", "expires": "2020-01-01T00:00:00Z"}]'
+    ),
     "base64 flag flipped": _base64_flipped,
     **EDGE,
     "replay": _replay,

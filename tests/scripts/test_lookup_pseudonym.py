@@ -11,7 +11,7 @@ from shared.privacy.pseudonyms import pseudonym
 from shared.settings import Secret
 from tests.refusals.attacks import stored
 
-KEYS = '[{"value": "newer key", "expires": null}, {"value": "older key", "expires": "2099-01-01T00:00:00Z"}]'
+KEYS = json.dumps([{"value": "newer" * 7, "expires": None}, {"value": "older" * 7, "expires": "2099-01-01T00:00:00Z"}])
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_key_that_cannot_be_read_is_named_and_the_number_is_not(world, given, 
         assert lookup_pseudonym.main([]) == 1
     parameters.forget()
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("", "The key could not be read: secret_missing_PSEUDONYM_KEY\n")
+    assert (printed.out, printed.err) == ("", "The key could not be read: secret_malformed_PSEUDONYM_KEY\n")
 
 
 @pytest.mark.parametrize("arguments", [["5491155550101"], ["--phone", "5491155550101"], ["--local", "a@b.example"]])

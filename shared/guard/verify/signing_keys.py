@@ -4,7 +4,6 @@ PyJWT's own client waits for a dead endpoint again on every request; here a fail
 next callers are turned away at once. Source of the format: RFC 7517; of the address: Supabase "JWT Signing Keys".
 """
 
-import json
 import threading
 from functools import cache
 
@@ -12,11 +11,14 @@ from jwt import PyJWK, PyJWTError
 
 from shared.cloud import transport
 from shared.errors import Refused, Unavailable
+from shared.settings import Setting
 
 ALGORITHMS = ("ES256", "RS256")
 # Supabase caches its keys for ten minutes at the edge; keeping them longer would outlive an emergency revocation.
 KEPT_SECONDS = 300
 FETCH_SECONDS = 2.0
+# Bytes. A project has two or three keys.
+MAX_BYTES = 64 * 1024
 # How long after a fetch nobody asks again: for a key that was not in it, and when it failed.
 UNKNOWN_KEY_SECONDS = 30
 FAILED_FETCH_SECONDS = 10
@@ -65,15 +67,18 @@ class SigningKeys:
     def _fetch(self) -> dict[str, PyJWK]:
         try:
             # Some gateways turn away clients without a name.
-            answer = transport.send("GET", self._address, {"user-agent": "portero"}, b"", FETCH_SECONDS)
+            headers = {"user-agent": "portero"}
+            answer = transport.send(
+                Setting.SUPABASE_URL, "GET", self._address, headers, b"", FETCH_SECONDS, max_bytes=MAX_BYTES
+            )
         except Unavailable:
             raise Unavailable("token_keys_unreachable") from None
         if answer.status != 200:
             raise Unavailable("token_keys_unreachable")
         try:
-            entries = json.loads(answer.body)["keys"]
+            entries = answer.json()["keys"]
             keys = {entry["kid"]: key for entry in entries if (key := _usable(entry)) is not None}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise Unavailable("token_keys_unreachable") from None
         if not keys:
             # A project that still signs with a shared secret publishes none.

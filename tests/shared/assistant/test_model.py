@@ -10,6 +10,7 @@ from shared.abuse.admission import Grant
 from shared.assistant import model
 from shared.assistant.model import DIMENSIONS, HAND_OFF, SEARCH, ModelAnswer, ModelFailed, complete, embed
 from shared.clock import Deadline
+from tests.outbound import answer_by
 
 QUESTION = [{"role": "user", "content": "hola"}]
 
@@ -18,7 +19,7 @@ QUESTION = [{"role": "user", "content": "hola"}]
 def answering(monkeypatch):
     """Makes the endpoint answer what the test says: (status, body), or an exception."""
     monkeypatch.setattr(model, "current", lambda secret: "key")
-    monkeypatch.setenv("AI_BASE_URL", "http://model.example/v1")
+    monkeypatch.setenv("AI_BASE_URL", "https://model.example/v1")
     monkeypatch.setenv("AI_MODEL", "gpt-4o-mini")
     monkeypatch.setenv("EMBEDDING_MODEL", "text-embedding-3-small")
 
@@ -29,8 +30,7 @@ def answering(monkeypatch):
             status, body = answer
             return httpx.Response(status, content=body if isinstance(body, bytes) else json.dumps(body).encode())
 
-        client = httpx.Client(transport=httpx.MockTransport(handle))
-        monkeypatch.setattr(model, "_connections", lambda: client)
+        answer_by(monkeypatch, handle)
 
     return set_answer
 
@@ -66,8 +66,8 @@ def test_what_no_database_holds_is_replaced_in_what_the_model_writes(answering):
         ((200, {"choices": []}), "model_answer_malformed"),
         ((200, {"choices": [{"message": "text"}]}), "model_answer_malformed"),
         ((200, said(content="")), "model_answer_empty"),
-        (httpx.ConnectError("away"), "model_ConnectError"),
-        (httpx.ReadTimeout("slow"), "model_ReadTimeout"),
+        (httpx.ConnectError("away"), "model_connect_ConnectionRefusedError"),
+        (httpx.ReadTimeout("slow"), "model_timeout"),
     ],
 )
 def test_what_cannot_be_used_has_a_name(answering, answer, name):
@@ -75,6 +75,31 @@ def test_what_cannot_be_used_has_a_name(answering, answer, name):
     with pytest.raises(ModelFailed) as caught:
         complete(QUESTION, grant(), Deadline(1))
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize(
+    ("answer", "charged", "passes", "outcome"),
+    [
+        # Nothing left, so nothing is charged, and another attempt may fare better.
+        (httpx.ConnectError("away"), 0, True, "failure"),
+        # It may have been worked on.
+        (httpx.ReadTimeout("slow"), 10_000, False, "failure"),
+        ((200, b"x" * 300_000), 10_000, False, "failure"),
+        ((200, b"<html>"), 10_000, False, "failure"),
+        # It was refused.
+        ((500, {}), 0, True, "failure"),
+        ((401, {}), 0, False, "failure"),
+        ((429, {}), 0, False, "neutral"),
+        ((400, {}), 0, False, "neutral"),
+    ],
+)
+def test_what_a_failure_costs_and_what_the_breaker_hears(answering, answer, charged, passes, outcome):
+    answering(answer)
+    held = grant()
+    with pytest.raises(ModelFailed) as caught:
+        complete(QUESTION, held, Deadline(1))
+    assert (held.used["ai_microdollars"], held.used["ai_tokens"]) == (charged, charged)
+    assert (caught.value.passes, held.outcomes) == (passes, {"chat:gpt-4o-mini": outcome})
 
 
 def vectors(*lengths: int) -> dict[str, object]:
@@ -120,7 +145,7 @@ def test_a_model_that_hangs_is_given_up_at_the_deadline(world):
         began = time.monotonic()
         with pytest.raises(ModelFailed) as caught:
             complete(QUESTION, grant(), Deadline(0.3))
-    assert caught.value.name == "model_ReadTimeout"
+    assert caught.value.name == "model_timeout"
     assert time.monotonic() - began < 5
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cloud.http1 import BadAnswer, Closed, Connection, Stale, TooLarge
+from shared.cloud.http1 import BadAnswer, Closed, Connection, Encoded, Stale, TooLarge
+from shared.cloud.sockets import open_socket
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -23,7 +24,7 @@ class Other:
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = pieces
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -41,7 +42,7 @@ class Other:
 def ask(*pieces: bytes, method: str = "GET", most: int = 1_000_000, **said):
     """What came back, and whether the connection may be used again."""
     other = Other(*pieces)
-    connection = Connection(other.url, 2, lambda: pytest.fail("no TLS here"))
+    connection = Connection(open_socket("127.0.0.1", other.port, time.monotonic() + 2, None), "other.example")
     try:
         target, headers, body = said.get("target", "/"), said.get("headers", {}), said.get("body", b"")
         head, answer = connection.exchange(method, target, headers, body, time.monotonic() + 2, most)
@@ -59,6 +60,12 @@ def ask(*pieces: bytes, method: str = "GET", most: int = 1_000_000, **said):
         (OK + b"\r\nhello", b"hello", False),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nX-Later: 1\r\n\r\n", b"hello", True),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 5\r\n\r\nhello", b"hello", True),
+        (
+            b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 8 + OK + b"Content-Length: 5\r\n\r\nhello",
+            b"hello",
+            True,
+        ),
+        (OK + b"Content-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", b"hello", True),
         (b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", b"", True),
     ],
 )
@@ -89,6 +96,16 @@ def test_a_well_framed_answer_is_read_to_its_end_and_no_further(said, body, is_o
         OK + b"a line without a colon\r\n\r\n",
         OK + b"X: " + b"x" * 70_000,
         OK + b"X: 1",
+        OK + b"X: 1\nContent-Length: 5\r\n\r\nhello",
+        OK + b"X: 1\rY: 2\r\nContent-Length: 5\r\n\r\nhello",
+        OK + b"X: \0\r\nContent-Length: 5\r\n\r\nhello",
+        OK + b"X: 1\r\n" * 300 + b"Content-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + OK + b"Content-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 9 + OK + b"Content-Length: 5\r\n\r\nhello",
+        (b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 30_000 + b"\r\n\r\n") * 3 + OK + b"Content-Length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n3;" + b"x" * 2000 + b"\r\nhel\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: 1\r\n" * 20_000 + b"\r\n",
     ],
 )
 def test_what_is_not_framed_as_it_should_be_is_no_answer(said):
@@ -100,7 +117,8 @@ def test_what_is_not_framed_as_it_should_be_is_no_answer(said):
 @pytest.mark.parametrize("unasked", [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", b"", None])
 def test_what_is_said_unasked_answers_no_later_request(unasked):
     listener = socket.create_server(("127.0.0.1", 0))
-    connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", 2, lambda: pytest.fail("no TLS here"))
+    port = listener.getsockname()[1]
+    connection = Connection(open_socket("127.0.0.1", port, time.monotonic() + 2, None), "other.example")
     other, _ = listener.accept()
     with contextlib.closing(connection), listener, other:
         other.sendall(OK + b"Content-Length: 5\r\n\r\nhello")
@@ -132,6 +150,21 @@ def test_a_body_is_as_long_as_it_may_be_and_no_longer(said):
     with pytest.raises(TooLarge):
         ask(said, most=5)
     assert ask(OK + b"Content-Length: 5\r\n\r\nhello", most=5)[1] == b"hello"
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"identity, gzip", b"x"])
+def test_a_body_that_is_encoded_is_not_read(coding):
+    said = b"Content-Encoding: " + coding + b"\r\nContent-Length: 5\r\n\r\nhello"
+    with pytest.raises(Encoded):
+        ask(OK + said)
+    # The status of an error tells enough.
+    head, body, is_open = ask(b"HTTP/1.1 503 Busy\r\nRetry-After: 5\r\n" + said)
+    assert (head.status, head.headers["retry-after"], body, is_open) == (503, "5", b"", False)
+
+
+def test_of_an_error_a_body_that_is_too_large_is_left_out():
+    head, body, is_open = ask(b"HTTP/1.1 429 No\r\nContent-Length: 6\r\n\r\nhello!", most=5)
+    assert (head.status, body, is_open) == (429, b"", False)
 
 
 @pytest.mark.parametrize(

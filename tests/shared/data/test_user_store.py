@@ -1,7 +1,9 @@
 """One identity a request: nothing of one person's request is seen by, or done with the rights of, another's."""
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
@@ -10,9 +12,11 @@ from local.seed import Owner, open_account
 from local.world import World
 from shared.assistant.model import DIMENSIONS
 from shared.clock import Deadline
-from shared.data import user_store
-from shared.data.user_store import CONNECT_SECONDS, MAXIMUM_SECONDS, UserStore
+from shared.cloud import transport
+from shared.cloud.transport import Answer
+from shared.data.user_store import MAXIMUM_SECONDS, UserStore
 from shared.errors import Problem, Unavailable
+from tests.outbound import answer_by
 
 ROUNDS = 60
 SOMEWHERE = [1.0] + [0.0] * (DIMENSIONS - 1)
@@ -25,43 +29,34 @@ def settings(world: World, monkeypatch):
         monkeypatch.setenv(name, value)
 
 
-class Wire(httpx.BaseTransport):
-    """Stands where the shared connections are, and writes down what goes over them."""
+@pytest.fixture
+def wire(settings, monkeypatch) -> list[tuple[Mapping[str, str], float]]:
+    """The real connections, watched: headers and seconds of every request."""
+    requests: list[tuple[Mapping[str, str], float]] = []
+    plain = transport.send
 
-    def __init__(self, beyond: httpx.BaseTransport | None = None, answer: httpx.Response | None = None) -> None:
-        self.beyond, self.answer = beyond, answer
-        self.requests: list[httpx.Request] = []
+    def send(to: Any, method: str, url: str, headers: Any, body: bytes, seconds: float, **more: Any) -> Answer:
+        requests.append((headers, seconds))
+        return plain(to, method, url, headers, body, seconds, **more)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        if self.beyond is not None:
-            return self.beyond.handle_request(request)
-        return httpx.Response(200, json=[{"name": "x"}], headers=[("set-cookie", "session=of-the-first; Path=/")])
+    monkeypatch.setattr(transport, "send", send)
+    return requests
 
 
 @pytest.fixture
-def wire(settings, monkeypatch) -> Wire:
-    """The real connections, watched."""
-    watched = Wire(user_store._connections())
-    monkeypatch.setattr(user_store, "_connections", lambda: watched)
-    return watched
-
-
-@pytest.fixture
-def nowhere(settings, monkeypatch) -> Wire:
+def nowhere(settings, monkeypatch) -> list[httpx.Request]:
     """No connection: every request is answered on the spot, with a cookie."""
-    answering = Wire()
-    monkeypatch.setattr(user_store, "_connections", lambda: answering)
-    return answering
+    cookie = {"set-cookie": "session=of-the-first; Path=/"}
+    return answer_by(monkeypatch, lambda request: httpx.Response(200, json=[{"name": "x"}], headers=cookie))
 
 
 def test_without_time_left_nothing_is_asked(world, wire):
     assert UserStore(world.owner.access_token, Deadline(5)).tenant(world.owner.tenant)["language"] == "es"
-    asked = len(wire.requests)
+    asked = len(wire)
     with pytest.raises(Unavailable) as caught:
         UserStore(world.owner.access_token, Deadline(0)).tenant(world.owner.tenant)
     assert caught.value.name == "database_deadline"
-    assert len(wire.requests) == asked
+    assert len(wire) == asked
 
 
 def test_two_interleaved_requests_never_share_an_identity(world, wire):
@@ -91,8 +86,8 @@ def test_two_interleaved_requests_never_share_an_identity(world, wire):
     with ThreadPoolExecutor(2) as pool:
         sides = [pool.submit(work, "ana", ana, bia), pool.submit(work, "bia", bia, ana)]
         assert [side.result(120) for side in sides] == [[], []]
-    assert len(wire.requests) == 2 * 2 * ROUNDS
-    tokens = [request.headers["authorization"] for request in wire.requests]
+    assert len(wire) == 2 * 2 * ROUNDS
+    tokens = [headers["authorization"] for headers, _ in wire]
     assert {*tokens} == {f"Bearer {ana.access_token}", f"Bearer {bia.access_token}"}
     assert tokens.count(f"Bearer {ana.access_token}") == len(tokens) / 2
 
@@ -101,28 +96,41 @@ def test_what_is_shared_carries_no_authorization_and_no_cookie(nowhere):
     ana, bia = UserStore("token-of-ana", Deadline(5)), UserStore("token-of-bia", Deadline(5))
     for store in (ana, bia, ana):
         store.tenant("1")
-    assert [request.headers["authorization"] for request in nowhere.requests] == [
+    assert [request.headers["authorization"] for request in nowhere] == [
         "Bearer token-of-ana",
         "Bearer token-of-bia",
         "Bearer token-of-ana",
     ]
     # The first answer set a cookie. It is the first person's, if anybody's.
-    assert "cookie" not in nowhere.requests[1].headers
+    assert "cookie" not in nowhere[1].headers
     assert "authorization" not in ana._client.session.headers
     assert "authorization" not in bia._client.session.headers
     assert ana._client.session is not bia._client.session
 
 
-def test_the_pool_is_one_for_the_process_and_knows_no_person(settings):
-    pool = user_store._connections()
-    assert pool is user_store._connections()
-    assert isinstance(pool, httpx.HTTPTransport)
-    assert not hasattr(pool, "headers")
-    UserStore("token-of-ana", Deadline(5))._client.session.close()
-    # A request that ends does not close what the others use.
-    assert pool is user_store._connections()
-    with pytest.raises(httpx.UnsupportedProtocol):
-        pool.handle_request(httpx.Request("GET", "nothing://here"))
+def test_a_connection_serves_one_person_after_the_other(world, settings):
+    transport.forget()
+    ana, bia = (open_account(world.plan, f"{name}@negocio.example", name) for name in ("ana", "bia"))
+    kept = []
+    for own in (ana, bia, ana):
+        store = UserStore(own.access_token, Deadline(5))
+        assert store.tenant(own.tenant)["name"] == ("ana" if own is ana else "bia")
+        # A request that ends does not close what the others use.
+        store._client.session.close()
+        kept.append(dict(transport._kept))
+    assert kept[0]
+    assert kept[0] == kept[1] == kept[2]
+
+
+@pytest.mark.parametrize("answer", [b"hello", b"[" * 10_000, b'"\xff"'])
+def test_an_answer_that_is_no_json_is_unavailable(settings, monkeypatch, answer):
+    answer_by(monkeypatch, lambda request: httpx.Response(200, content=answer))
+    store = UserStore("token", Deadline(5))
+    for ask in (lambda: store.tenant("1"), lambda: store.search_knowledge("1", [1.0], "x", 1)):
+        with pytest.raises(Unavailable, match="database_malformed"):
+            ask()
+    answer_by(monkeypatch, lambda request: httpx.Response(200, json=[{"name": "x"}]))
+    assert store.tenant("1") == {"name": "x"}
 
 
 def test_the_deadline_of_one_does_not_change_that_of_the_other(nowhere):
@@ -131,11 +139,9 @@ def test_the_deadline_of_one_does_not_change_that_of_the_other(nowhere):
     # The patient one is made first, and sent after the hasty one has set and used its time.
     for store, query in ((hasty, queries[1]), (patient, queries[0]), (hasty, queries[1])):
         store._run(query)
-    given = [request.extensions["timeout"] for request in nowhere.requests]
-    assert [waits["read"] for waits in given][1] == MAXIMUM_SECONDS
-    assert given[1]["connect"] == CONNECT_SECONDS
-    for waits in (given[0], given[2]):
-        assert max(waits.values()) <= 0.5
+    hasty_first, patient_one, hasty_second = (request.extensions["timeout"]["read"] for request in nowhere)
+    assert patient_one == MAXIMUM_SECONDS
+    assert max(hasty_first, hasty_second) <= 0.5
 
 
 def test_a_value_that_is_no_json_is_refused_by_name_before_anything_is_sent(nowhere):
@@ -144,4 +150,4 @@ def test_a_value_that_is_no_json_is_refused_by_name_before_anything_is_sent(nowh
         with pytest.raises(Problem) as caught:
             store.search_knowledge("1", vector, "x", 1)
         assert (caught.value.name, caught.value.status) == ("value_refused", 422)
-    assert nowhere.requests == []
+    assert nowhere == []

@@ -20,7 +20,7 @@ from shared.guard.verify.signing_keys import forget_keys
 
 STRICT = {"aal2": True, "fresh_totp": 300, "live_session": True}
 PATH = "/app/delete-account"
-SHARED_SECRET = "the project's shared secret of at least 32 bytes"
+SHARED_SECRET = "the-project's-shared-secret-of-at-least-32-bytes"
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_the_shared_secret_of_old_is_read_only_where_the_guard_says_legacy(envir
     with pytest.raises(Unavailable) as caught:
         admit(old, declare(legacy=True))
     assert caught.value.name == "secret_missing_SUPABASE_JWT_SECRET"
-    secrets = [{"value": "a newer one, which is also 32 bytes or longer", "expires": None}]
+    secrets = [{"value": "a-newer-one,which-is-also-32-bytes-or-longer", "expires": None}]
     secrets += [{"value": SHARED_SECRET, "expires": None}]
     try:
         ssm.put_parameter(Name=name, Value=json.dumps(secrets), Type="SecureString")

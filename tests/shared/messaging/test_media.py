@@ -9,9 +9,9 @@ from shared.clock import Deadline
 from shared.data.encryption import Sensitive
 from shared.data.store import ChannelFacts
 from shared.errors import Unavailable
-from shared.messaging import media
 from shared.messaging.media import MAXIMUM_BYTES, fetch, hand_over, is_metas
 from shared.safety.media import RefusedMediaError
+from tests.outbound import answer_by
 
 HOSTS = "https://lookaside.fbsbx.com https://*.fbcdn.net http://127.0.0.1:8080"
 WHATSAPP = ChannelFacts(kind="whatsapp", external_id="1", account_id="2", credential=None)
@@ -82,15 +82,7 @@ def streamed(data: bytes) -> httpx.Response:
 
 def served(monkeypatch, answer):
     """Meta's side of the line; what it was asked."""
-    asked: list[httpx.Request] = []
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return answer(request)
-
-    client = httpx.Client(transport=httpx.MockTransport(handle))
-    monkeypatch.setattr(media, "_connections", lambda: client)
-    return asked
+    return answer_by(monkeypatch, answer)
 
 
 def whatsapps(data: bytes, **told: object):

@@ -18,6 +18,7 @@ from shared.cloud.transport import Answer
 from shared.errors import Refused
 from shared.guard.verify import jwt as verifier
 from shared.guard.verify.signing_keys import SigningKeys
+from shared.settings import Setting
 
 ISSUER = "https://project.example/auth/v1"
 DOMAIN = "https://auth.shop.example/auth/v1"
@@ -65,7 +66,10 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The addresses that were fetched: only that of the keys is answered."""
     addresses: list[str] = []
 
-    def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
+    def send(
+        to: Setting, method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, *, max_bytes: int
+    ) -> Answer:
+        assert to is Setting.SUPABASE_URL
         addresses.append(url)
         return Answer(200, json.dumps({"keys": PUBLISHED}).encode())
 

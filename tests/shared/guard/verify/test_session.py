@@ -8,16 +8,20 @@ from shared.cloud import transport
 from shared.cloud.transport import Answer
 from shared.errors import Problem, Refused, Unavailable
 from shared.guard.verify.session import verify_session
+from shared.settings import Setting
 
 USER = "6f1d5a3e-8d3c-4f0e-9a51-7c1f6f0c2a10"
 ALIVE = Answer(200, json.dumps({"id": USER}).encode())
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    def send(method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
+    def send(
+        to: Setting, method: str, url: str, headers: dict[str, str], body: bytes, seconds: float, *, max_bytes: int
+    ) -> Answer:
         assert (method, url, body) == ("GET", "https://project.example/auth/v1/user", b"")
         assert (headers["authorization"], headers["apikey"]) == ("Bearer a.b.c", "publishable")
         assert seconds <= 2.0
+        assert (to, max_bytes) == (Setting.SUPABASE_URL, 256 * 1024)
         return answer
 
     monkeypatch.setattr(transport, "send", send)

@@ -12,6 +12,7 @@ from shared.cloud import transport
 from shared.cloud.transport import Answer
 from shared.errors import Problem, Refused, Unavailable
 from shared.guard.verify.signing_keys import SigningKeys, forget_keys, keys_at
+from shared.settings import Setting
 
 NOW = 1_800_000_000.0
 ADDRESS = "https://project.example/auth/v1/.well-known/jwks.json"
@@ -27,8 +28,11 @@ class Project:
         self.asked = 0
         self.answer: Callable[[], Answer] = lambda: Answer(200, json.dumps({"keys": self.keys}).encode())
 
-    def send(self, method: str, url: str, headers: dict[str, str], body: bytes, seconds: float) -> Answer:
-        assert (method, url, seconds) == ("GET", ADDRESS, 2.0)
+    def send(
+        self, to: Setting, method: str, url: str, headers: dict[str, str], *rest: object, max_bytes: int
+    ) -> Answer:
+        assert (to, method, url, *rest) == (Setting.SUPABASE_URL, "GET", ADDRESS, b"", 2.0)
+        assert max_bytes == 64 * 1024
         assert headers["user-agent"]
         self.asked += 1
         return self.answer()
