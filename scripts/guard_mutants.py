@@ -185,7 +185,7 @@ MUTANTS = [
     Mutant(
         "guard: a queue's record is believed",
         "shared/guard/declaration.py",
-        "            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))\n",
+        "            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY), started)\n",
         '            ids = __import__("json").loads(record["body"].partition(".")[2])["ids"]\n',
     ),
     Mutant(

@@ -4,6 +4,7 @@ The environment holds addresses and names, never a secret; those are in the para
 """
 
 import os
+import re
 from enum import StrEnum
 
 from shared.errors import Unavailable
@@ -22,7 +23,7 @@ class Setting(StrEnum):
     SENTRY_DSN = "SENTRY_DSN"
     SUPABASE_URL = "SUPABASE_URL"
     SUPABASE_PUBLISHABLE_KEY = "SUPABASE_PUBLISHABLE_KEY"
-    # Issuers of tokens beside <SUPABASE_URL>/auth/v1, divided by spaces: a project with a custom domain has two names.
+    # More issuers of tokens than <SUPABASE_URL>/auth/v1 (a list): a project with a custom domain has two names.
     SUPABASE_ISSUERS = "SUPABASE_ISSUERS"
     UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
     META_GRAPH_URL = "META_GRAPH_URL"
@@ -33,10 +34,11 @@ class Setting(StrEnum):
     AI_BASE_URL = "AI_BASE_URL"
     AI_MODEL = "AI_MODEL"
     EMBEDDING_MODEL = "EMBEDDING_MODEL"
+    # Web pages that may call the console's functions (a list).
     ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
     KNOWLEDGE_BUCKET = "KNOWLEDGE_BUCKET"
     MEDIA_BUCKET = "MEDIA_BUCKET"
-    # Where Meta serves media from, divided by spaces: whole origins, or https://*.<domain>.
+    # Where Meta serves media from (a list): whole origins, or https://*.<domain>.
     MEDIA_HOSTS = "MEDIA_HOSTS"
     REPLY_QUEUE_URL = "REPLY_QUEUE_URL"
     REPLY_QUEUE_ARN = "REPLY_QUEUE_ARN"
@@ -52,7 +54,7 @@ class Setting(StrEnum):
     PADDLE_TOLERANCE_SECONDS = "PADDLE_TOLERANCE_SECONDS"
     # The address people reach us at, for links in answers.
     PUBLIC_URL = "PUBLIC_URL"
-    # ARNs of the KMS keys that wrap the data keys of tenants, newest first, divided by spaces.
+    # ARNs of the KMS keys that wrap the data keys of tenants, newest first (a list).
     KMS_KEY_ID = "KMS_KEY_ID"
     # In its place in the offline world, and only there: the file that holds such keys (cloud/key_management.py).
     LOCAL_KEY_FILE = "LOCAL_KEY_FILE"
@@ -99,3 +101,14 @@ def read(setting: Setting) -> str:
 def read_optional(setting: Setting) -> str:
     """The setting's value, or an empty string."""
     return os.environ.get(setting, "").strip()
+
+
+def read_list(setting: Setting, entry: "re.Pattern[str]") -> tuple[str, ...]:
+    """The entries of a setting that is a list, divided by spaces; none where it is absent.
+
+    Raises Unavailable (`setting_malformed_<NAME>`) when an entry is not as `entry` says, or is there twice.
+    """
+    entries = tuple(os.environ.get(setting, "").split())
+    if len({*entries}) < len(entries) or not all(map(entry.fullmatch, entries)):
+        raise Unavailable(f"setting_malformed_{setting}")
+    return entries

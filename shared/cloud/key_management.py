@@ -14,17 +14,20 @@ import base64
 import hashlib
 import json
 import os
+import re
 import stat
 
 from shared.cloud import aws
 from shared.errors import Unavailable
-from shared.settings import Setting, read, read_optional
+from shared.settings import Setting, read, read_list, read_optional
 
 DATA_KEY_BYTES = 32
 MAXIMUM_SECONDS = 2.0
 
 _NONCE_BYTES = 12
 _ANYBODY_ELSE = stat.S_IRWXG | stat.S_IRWXO
+
+_ARN = re.compile(r"arn:[a-z-]{3,20}:kms:[a-z0-9-]{5,30}:[0-9]{12}:key/[A-Za-z0-9-]{1,64}")
 
 
 def wrap(key: bytes, context: dict[str, str], seconds: float) -> str:
@@ -59,7 +62,7 @@ def unwrap(wrapped: str, context: dict[str, str], seconds: float) -> bytes:
 
 def _kms_arns() -> list[str]:
     """Empty when the local file is meant."""
-    arns, file = read_optional(Setting.KMS_KEY_ID).split(), read_optional(Setting.LOCAL_KEY_FILE)
+    arns, file = list(read_list(Setting.KMS_KEY_ID, _ARN)), read_optional(Setting.LOCAL_KEY_FILE)
     if arns and file:
         # A file of keys beside KMS is a mistake in a deployment, and guessing which was meant could wrap with it.
         raise Unavailable(f"setting_conflict_{Setting.LOCAL_KEY_FILE}")

@@ -1,12 +1,16 @@
 """A signed-in person: the token of a call, against the project that this suite is set up for."""
 
+import re
+
 from shared.cloud.parameters import live
 from shared.guard.request import Caller
 from shared.guard.rotation import count_old
 from shared.guard.verify import jwt
 from shared.guard.verify.session import verify_session
 from shared.guard.verify.signing_keys import keys_at
-from shared.settings import Secret, Setting, read, read_optional
+from shared.settings import Secret, Setting, read, read_list
+
+_ISSUER = re.compile(r"https://[a-z0-9.-]+(?::[0-9]+)?/auth/v1|http://(?:localhost|127\.0\.0\.1)(?::[0-9]+)?/auth/v1")
 
 
 def admit_person(
@@ -33,4 +37,4 @@ def admit_person(
 
 def _issuers(auth_url: str) -> list[str]:
     """This project's own name, and those that it had or has beside it (a custom domain)."""
-    return [auth_url, *read_optional(Setting.SUPABASE_ISSUERS).split()]
+    return [auth_url, *read_list(Setting.SUPABASE_ISSUERS, _ISSUER)]

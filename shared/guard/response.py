@@ -1,10 +1,11 @@
 """The answer: JSON or a problem document, with security headers on every one."""
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from shared.errors import Problem
-from shared.settings import Setting, read_optional
+from shared.settings import Setting, read_list
 
 SECURITY_HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
@@ -15,6 +16,12 @@ SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
 }
+
+
+# An origin as a browser sends it (RFC 6454, 6.1): lower case, no path. Plain http is for this machine only.
+_ORIGIN = re.compile(
+    r"https://[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?|http://(?:localhost|127\.0\.0\.1)(?::[1-9][0-9]{0,4})?"
+)
 
 
 class Response(NamedTuple):
@@ -60,9 +67,12 @@ def render_problem(problem: Problem, extra: dict[str, str]) -> dict[str, Any]:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """The headers that let a listed origin read the answer; for any other origin only `Vary`."""
+    """The headers that let a listed origin read the answer; for any other origin only `Vary`.
+
+    Raises Unavailable (`setting_malformed_ALLOWED_ORIGINS`), whatever the origin.
+    """
     headers = {"vary": "Origin"}
-    if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):
+    if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):
         headers["access-control-allow-origin"] = origin
         headers["access-control-expose-headers"] = "ratelimit, ratelimit-policy, retry-after"
     return headers
