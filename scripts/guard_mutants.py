@@ -296,8 +296,8 @@ MUTANTS = [
     Mutant(
         "mercadopago: quarantine without a rate",
         "shared/guard/schemes.py",
-        "    if wait:\n",
-        "    if wait < 0:\n",
+        "    quarantine.admit(call.source_ip, now)\n",
+        "",
     ),
     Mutant(
         "mercadopago: the function gets the unsigned body",

@@ -176,7 +176,8 @@ class Guard:
         if not self.rate:
             return
         if self._own_rate is not None:
-            wait_here = self._own_rate.wait(caller.user, clock.now())
+            # Unverified deliveries have a rate of their own, so that they delay no verified one.
+            wait_here = self._own_rate.wait(caller.user if caller.trusted else "unverified", clock.now())
             if wait_here:
                 raise RateExceeded(wait_here)
             return

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from shared.abuse.local_rate import LocalRate
+from shared.abuse import quarantine
 from shared.cloud.parameters import live
 from shared.data.storable import repaired
 from shared.errors import Refused, Unavailable
@@ -17,14 +17,10 @@ from shared.guard.response import Response
 from shared.guard.rotation import count_old
 from shared.settings import Secret, Setting, read_optional
 
-# Deliveries a minute that one execution environment puts into quarantine; the provider comes again with the others.
-QUARANTINE_RATE = 60
 MAXIMUM_FACT = 200
 PADDLE_TOLERANCE_SECONDS = 5
 
 log = logging.getLogger("portero")
-
-quarantine_rate = LocalRate(QUARANTINE_RATE, 60)
 
 
 class Scheme(NamedTuple):
@@ -82,12 +78,12 @@ def _quarantined(call: HttpCall, refusal: Refused, now: float) -> Caller:
     """Mercado Pago signs some of its notifications never (QR codes, IPN) and some in ways that nobody can verify.
 
     So such a delivery is let through as untrusted, to be kept and to have no effect until the provider's API confirms
-    it, and only so many of them a minute. Its facts are what it claims: data_id, request_id, signature, topic, and
-    the refusal that it would have got.
+    it, and only so many of them (shared/abuse/quarantine.py). Its facts are what it claims: data_id, request_id,
+    signature, topic, and the refusal that it would have got.
+
+    Raises Refused by the names of `quarantine.admit`.
     """
-    wait = quarantine_rate.wait("", now)
-    if wait:
-        raise Refused("quarantine_full", 429, retry_after=wait)
+    quarantine.admit(call.source_ip, now)
     # Not called a refusal: the alarm for refusals is for forgeries, and much of this is how Mercado Pago is.
     log.warning("quarantined", extra={"unverified": refusal.name})
     facts = {
