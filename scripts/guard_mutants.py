@@ -237,7 +237,10 @@ MUTANTS = [
         "> 10**9:",
     ),
     Mutant(
-        "request: the base64 flag is ignored", "shared/guard/request.py", 'bool(event.get("isBase64Encoded"))', "False"
+        "request: the base64 flag is ignored",
+        "shared/guard/request.py",
+        '_field(whole, "isBase64Encoded", bool)',
+        "False",
     ),
     Mutant("request: sloppy base64", "shared/guard/request.py", "validate=True", "validate=False"),
     Mutant(
@@ -263,10 +266,15 @@ MUTANTS = [
     Mutant(
         "response: any origin may read",
         "shared/guard/response.py",
-        'if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):',
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
         "if origin:",
     ),
-    Mutant("response: an origin's prefix is enough", "shared/guard/response.py", '.split(","):', ":"),
+    Mutant(
+        "response: an origin's prefix is enough",
+        "shared/guard/response.py",
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
+        'if origin in " ".join(read_list(Setting.ALLOWED_ORIGINS, _ORIGIN)):',
+    ),
     Mutant(
         "response: no HSTS",
         "shared/guard/response.py",

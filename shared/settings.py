@@ -112,3 +112,16 @@ def read_list(setting: Setting, entry: "re.Pattern[str]") -> tuple[str, ...]:
     if len({*entries}) < len(entries) or not all(map(entry.fullmatch, entries)):
         raise Unavailable(f"setting_malformed_{setting}")
     return entries
+
+
+def read_number(setting: Setting, default: float, minimum: float, maximum: float) -> float:
+    """The number in a setting, written in digits with at most one point; `default` where it is absent.
+
+    Raises Unavailable (`setting_malformed_<NAME>`) for every other form, and outside of `minimum` to `maximum`.
+    """
+    text = read_optional(setting)
+    if not text:
+        return default
+    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) is None or not minimum <= float(text) <= maximum:
+        raise Unavailable(f"setting_malformed_{setting}")
+    return float(text)

@@ -127,6 +127,7 @@ class Guard:
         return max(0.0, min(self.seconds, left) - MARGIN_SECONDS)
 
     def _prepare(self) -> None:
+        logs.read_share()
         parameters.prepare(self.secrets)
 
     def _answer_http(

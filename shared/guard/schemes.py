@@ -4,18 +4,17 @@ A scheme's own branch imports its verifier, so that a webhook starts with one sc
 """
 
 import logging
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from shared.abuse import quarantine
 from shared.cloud.parameters import live
 from shared.data.storable import repaired
-from shared.errors import Refused, Unavailable
+from shared.errors import Refused
 from shared.guard.request import Caller, HttpCall
 from shared.guard.response import Response
 from shared.guard.rotation import count_old
-from shared.settings import Secret, Setting, read_optional
+from shared.settings import Secret, Setting, read_number
 
 MAXIMUM_FACT = 200
 PADDLE_TOLERANCE_SECONDS = 5
@@ -110,19 +109,10 @@ def _admit_paddle(call: HttpCall, now: float) -> Caller:
     from shared.guard.verify import paddle
 
     secrets, header = live(Secret.PADDLE_WEBHOOK_SECRET), call.header("paddle-signature")
-    place = paddle.verify_signature(call.body, header, secrets, now, _paddle_tolerance())
+    tolerance = read_number(Setting.PADDLE_TOLERANCE_SECONDS, PADDLE_TOLERANCE_SECONDS, 1, 999)
+    place = paddle.verify_signature(call.body, header, secrets, now, tolerance)
     count_old(place, Secret.PADDLE_WEBHOOK_SECRET)
     return Caller(kind="paddle")
-
-
-def _paddle_tolerance() -> int:
-    """Seconds. Raises Unavailable when the setting is not a number from 1 to 999."""
-    given = read_optional(Setting.PADDLE_TOLERANCE_SECONDS)
-    if not given:
-        return PADDLE_TOLERANCE_SECONDS
-    if re.fullmatch(r"[1-9][0-9]{0,2}", given) is None:
-        raise Unavailable(f"setting_malformed_{Setting.PADDLE_TOLERANCE_SECONDS}")
-    return int(given)
 
 
 SCHEMES: dict[str, Scheme] = {
