@@ -10,7 +10,6 @@ from collections import OrderedDict
 
 KEYS_KEPT = 4096
 
-
 _MAPPED = bytes(10) + b"\xff\xff"
 
 

@@ -46,3 +46,29 @@ begin
   end if;
   return jsonb_build_object('id', v_id, 'new', v_deliveries is not distinct from 1);
 end $$;
+
+-- As before, but that a person has five open requests of a kind at most: a person who signs in again gets another time
+-- of issue from Meta, as often as they like. The next one gets the code of the newest that is open.
+create or replace function public.keep_deletion_request(p_kind text, p_user text, p_issued_at timestamptz, p_code text)
+returns jsonb
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_code text;
+begin
+  perform private.require_server();
+  insert into public.deletion_requests (kind, provider_user_id, issued_at, code)
+    select p_kind, p_user, p_issued_at, p_code
+    where (select count(*) from public.deletion_requests d
+      where d.kind = p_kind and d.provider_user_id = p_user and d.state = 'received') < 5
+    on conflict (kind, provider_user_id, issued_at) do nothing
+    returning code into v_code;
+  if v_code is not null then
+    return jsonb_build_object('code', v_code, 'new', true);
+  end if;
+  select d.code into v_code from public.deletion_requests d
+    where d.kind = p_kind and d.provider_user_id = p_user
+    order by d.issued_at = p_issued_at desc, d.state = 'received' desc, d.issued_at desc limit 1;
+  return jsonb_build_object('code', v_code, 'new', false);
+end $$;

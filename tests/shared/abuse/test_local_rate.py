@@ -1,5 +1,8 @@
+import ast
+
 import pytest
 
+from local.plan import PROJECT
 from shared.abuse.local_rate import KEYS_KEPT, LocalRate, source_key
 from shared.errors import RateExceeded
 from shared.guard.kinds import Public
@@ -57,3 +60,24 @@ def test_caller_with_a_network_of_ipv6_is_limited_as_one():
     with pytest.raises(RateExceeded):
         kind.admit(calls[2], 0.0)
     assert kind.admit(calls[0]._replace(source_ip="2001:db8:1:3::1"), 0.0) == Caller(kind="public")
+
+
+def test_address_of_a_caller_is_read_only_to_limit_by_its_key():
+    """An address that keys anything else is one more limit that a /64 walks around."""
+    uses = []
+    for path in (*(PROJECT / "shared").rglob("*.py"), *(PROJECT / "functions").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        limited = {
+            id(argument)
+            for call in calls
+            if ast.unparse(call.func) in ("source_key", "quarantine.admit")
+            for argument in call.args
+        }
+        uses += [
+            (path.name, node.lineno, id(node) in limited)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr == "source_ip"
+        ]
+    assert len(uses) >= 2
+    assert [use[:2] for use in uses if not use[2]] == []
