@@ -14,6 +14,7 @@ from shared.assistant.member import answer_member
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.guard import Request, Response, guard, jwt
+from shared.safety.judged import judge_text
 from shared.untrusted import Untrusted
 
 GUARD = guard(
@@ -45,7 +46,7 @@ def handler(request: Request) -> Response:
     tenant = str(question.tenant)
     store = UserStore(request.caller.token, request.deadline)
     facts = TenantFacts.model_validate(store.tenant(tenant))
-    turn = Turn.of(tenant, facts, [], [Untrusted(question.text)])
+    turn = Turn.of(tenant, facts, [], [judge_text(Untrusted(question.text))])
     if turn.verdict.verdict == "block":
         return Response(body={"answer": NEUTRAL[facts.language], "hand_off": False, "sources": []})
     said, left = answer_member(request, tenant, request.caller.user, store, turn)

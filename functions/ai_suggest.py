@@ -9,12 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from shared.assistant.answer import Turn
-from shared.assistant.gate import judge
 from shared.assistant.member import answer_member
 from shared.data.rows import TenantFacts
 from shared.data.user_store import UserStore
 from shared.errors import Problem
 from shared.guard import Request, Response, guard, jwt
+from shared.safety.judged import judge_conversation
 
 GUARD = guard(
     jwt(),
@@ -49,9 +49,8 @@ def handler(request: Request) -> Response:
     earlier = next((place for place in range(len(said), 0, -1) if said[place - 1].author != "contact"), 0)
     if earlier == len(said):
         raise Problem("nothing_to_answer", 409, "The last word in this conversation is the business's.")
-    # What the guard blocked once is no history for a model.
-    history = [line for line in said[:earlier] if line.author != "contact" or judge([line.text]).verdict != "block"]
-    turn = Turn.of(tenant, facts, history, [line.text for line in said[earlier:]])
+    lines = judge_conversation(said[:earlier], said[earlier:])
+    turn = Turn.of(tenant, facts, lines.earlier, [line.text for line in lines.current])
     if turn.verdict.verdict == "block":
         return Response(body={"draft": None, "sources": []})
     drafted, left = answer_member(request, tenant, request.caller.user, store, turn)

@@ -1,6 +1,7 @@
 """The reply queue calls with a conversation that has unanswered messages, or with many, which are woken one by one.
 
-One worker claims the conversation and gives each of its messages an outcome, and the customer at most one reply.
+One worker claims the conversation and gives each of its messages a verdict and an outcome, and the customer at most
+one reply.
 The reply goes to the outbox, and its id to the send queue.
 """
 
@@ -53,6 +54,7 @@ def handler(request: Request) -> Response:
         decision.handled_by,
         request.deadline,
         kind=decision.kind,
+        judged=decision.judged,
     )
     if outbox:
         wake_sends([(tenant, outbox, conversation)], outbox, request.deadline)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERIFY = "shared/guard/verify"
+JUDGED = "shared/safety/judged.py"
 
 
 @dataclass(frozen=True)
@@ -581,5 +582,43 @@ MUTANTS = [
         f"{VERIFY}/signing_keys.py",
         "return key if key.algorithm_name in ALGORITHMS else None",
         "return key",
+    ),
+    Mutant(
+        "judged text: history enters a prompt unjudged",
+        JUDGED,
+        "    _part(lines, waiting)\n    return Conversation(lines, waiting)\n",
+        '    allow = Verdict(0.0, "allow", ())\n'
+        "    lines = [JudgedLine(line.author, JudgedText(_FILTER, line.text, allow), line.id) for line in earlier]\n"
+        "    return Conversation(lines, waiting)\n",
+    ),
+    Mutant(
+        "judged text: what was blocked enters a prompt",
+        JUDGED,
+        "return WITHHELD if text.is_withheld else for_judging(text)",
+        "return for_judging(text)",
+    ),
+    Mutant(
+        "judged text: unjudged text enters a prompt",
+        JUDGED,
+        "if not isinstance(text, JudgedText):",
+        "if not isinstance(text, Untrusted):",
+    ),
+    Mutant(
+        "judged text: a verdict of an older filter is believed",
+        JUDGED,
+        "if line.verdict is None or line.filter_version != FILTER_VERSION:",
+        "if line.verdict is None:",
+    ),
+    Mutant(
+        "judged text: pieces of an attack enter a prompt together",
+        JUDGED,
+        '    if together.verdict == "block":\n',
+        "    if together.score > 1.0:\n",
+    ),
+    Mutant(
+        "turn: neutral replies do not end",
+        "shared/messaging/turn.py",
+        "    if claim.pace.neutral < NEUTRAL_AN_HOUR:\n",
+        "    if claim.pace.neutral >= 0:\n",
     ),
 ]

@@ -1,11 +1,11 @@
-"""Text that a customer wrote: it cannot become a part of anything by accident.
+"""Text that a customer, a file or a model wrote: it cannot become a part of anything by accident.
 
-It has a length and can be cut; whoever formats, joins, prints or logs it gets an error. What it says is opened by
-name, each in the one place that tests/test_untrusted.py lists: for the prompt, for the search, for the guard.
+It has a length and can be cut; formatting, joining, printing or logging it raises. Its words are opened by name, in the
+places that tests/test_untrusted.py lists: here for the input filter, and for a prompt only with the filter's verdict
+(safety/judged.py).
 """
 
-from collections.abc import Iterable
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from pydantic_core import core_schema
 
@@ -17,11 +17,6 @@ class Untrusted:
 
     def __init__(self, text: str) -> None:
         self._inside = text
-
-    @classmethod
-    def joined(cls, texts: Iterable[Self]) -> Self:
-        """One text of several, a line each."""
-        return cls("\n".join(text._inside for text in texts))
 
     def cut(self, length: int) -> "Untrusted":
         """At most so many characters of it."""
@@ -55,16 +50,6 @@ class Untrusted:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
 
 
-def for_prompt(text: Untrusted) -> str:
-    """To be put between the markers of a prompt (assistant/prompt.py)."""
-    return text._inside
-
-
-def for_search(text: Untrusted) -> str:
-    """To be embedded, and counted (assistant/answer.py)."""
-    return text._inside
-
-
 def for_judging(text: Untrusted) -> str:
-    """To be scored by the input guard, and to know what a customer said of themselves (assistant/gate.py)."""
+    """Open a text for the input filter (safety/judged.py), and to see a request for a person (assistant/gate.py)."""
     return text._inside

@@ -7,7 +7,7 @@ the hold pays for.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 from shared import metrics
 from shared.abuse.admission import Grant
@@ -25,11 +25,12 @@ from shared.assistant.model import (
 )
 from shared.assistant.prompt import build_prompt
 from shared.clock import Deadline
-from shared.data.rows import Passage, Said, TenantFacts
+from shared.data.rows import Passage, TenantFacts
 from shared.knowledge.chunks import MAXIMUM_CHARACTERS
 from shared.safety import Verdict
+from shared.safety.judged import JudgedLine, JudgedText, for_search, judge_text
 from shared.settings import Setting, read
-from shared.untrusted import Untrusted, for_search
+from shared.untrusted import Untrusted
 
 log = logging.getLogger("portero")
 
@@ -55,35 +56,44 @@ class Answer:
     hand_off: bool
 
 
+class Known(NamedTuple):
+    """A passage that may enter the prompt, and the file that it was taken from."""
+
+    text: JudgedText
+    source: str
+
+
 @dataclass(frozen=True)
 class Turn:
     """What is to be answered: `texts` are the customer's unanswered messages, all cut to what is read of them."""
 
     tenant: TenantFacts
-    history: Sequence[Said]
-    texts: Sequence[Untrusted]
+    history: Sequence[JudgedLine]
+    texts: Sequence[JudgedText]
     canary: str
 
     @classmethod
-    def of(cls, tenant_id: str, tenant: TenantFacts, history: Sequence[Said], texts: Sequence[Untrusted]) -> "Turn":
+    def of(
+        cls, tenant_id: str, tenant: TenantFacts, history: Sequence[JudgedLine], texts: Sequence[JudgedText]
+    ) -> "Turn":
         """Cut to size."""
-        kept: list[Untrusted] = []
+        kept: list[JudgedText] = []
         left = MAXIMUM_TEXT
         for text in texts:
             kept.append(text.cut(left))
             left -= len(kept[-1])
-        earlier = [said.model_copy(update={"text": said.text.cut(MAXIMUM_HISTORY)}) for said in history]
+        earlier = [line.cut(MAXIMUM_HISTORY) for line in history]
         return cls(tenant, earlier, [text for text in kept if len(text)], gate.canary(tenant_id))
 
     @property
     def question(self) -> str:
         """What the knowledge is searched for."""
-        return for_search(Untrusted.joined(self.texts).cut(MAXIMUM_QUESTION))
+        return "\n".join(map(for_search, self.texts))[:MAXIMUM_QUESTION]
 
-    @cached_property
+    @property
     def verdict(self) -> Verdict:
         """What the input guard says of the customer's words."""
-        return gate.judge(self.texts)
+        return max((text.verdict for text in self.texts), key=lambda verdict: verdict.score)
 
     @property
     def may_search(self) -> bool:
@@ -125,13 +135,13 @@ def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answ
     Raises ModelFailed or Unavailable.
     """
     safe = _passages(turn.question, search, grant, deadline)
-    prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
+    prompt = build_prompt(turn.tenant, [known.text for known in safe], turn.history, turn.texts, turn.canary)
     said = complete(prompt, grant, deadline, (HAND_OFF, SEARCH) if turn.may_search else (HAND_OFF,))
     if said.search is not None:
-        known = {passage.body for passage in safe}
         more = _passages(said.search, search, grant, deadline)
-        safe += [passage for passage in more if passage.body not in known]
-        prompt = build_prompt(turn.tenant, safe, turn.history, turn.texts, turn.canary)
+        before = {known.text for known in safe}
+        safe += [known for known in more if known.text not in before]
+        prompt = build_prompt(turn.tenant, [known.text for known in safe], turn.history, turn.texts, turn.canary)
         said = complete(prompt, grant, deadline)
     if said.hand_off:
         return Answer("", [], hand_off=True)
@@ -140,23 +150,24 @@ def answer(turn: Turn, search: Search, grant: Grant, deadline: Deadline) -> Answ
         log.warning("answer refused", extra={"rules": broken})
         metrics.note_guard("refused")
         return Answer("", [], hand_off=True)
-    sources = list(dict.fromkeys(passage.source for passage in safe))
+    sources = list(dict.fromkeys(known.source for known in safe))
     return Answer(said.text, sources, hand_off=False)
 
 
-def _passages(question: str, search: Search, grant: Grant, deadline: Deadline) -> list[Passage]:
+def _passages(question: str, search: Search, grant: Grant, deadline: Deadline) -> list[Known]:
     """What fits a question, cut to size, without what holds orders to the assistant."""
     [vector] = embed([question], grant, deadline)
     passages = [
-        Passage(body=passage.body[:MAXIMUM_CHARACTERS], source=passage.source, distance=passage.distance)
+        Known(judge_text(Untrusted(passage.body[:MAXIMUM_CHARACTERS])), passage.source)
         for passage in search(vector, question, PASSAGES)
     ]
-    safe = [passage for passage in passages if gate.is_safe(passage.body)]
+    safe = [known for known in passages if not known.text.is_withheld]
     if len(safe) < len(passages):
         log.warning("passages left out", extra={"count": len(passages) - len(safe)})
     return safe
 
 
-def _broken_rules(turn: Turn, passages: Sequence[Passage], text: str) -> tuple[str, ...]:
+def _broken_rules(turn: Turn, safe: Sequence[Known], text: str) -> tuple[str, ...]:
     instructions = build_prompt(turn.tenant, [], [], [], turn.canary)[0]["content"]
+    passages = [known.text for known in safe]
     return gate.broken_rules(text, instructions, turn.tenant, passages, turn.history, turn.texts, turn.canary)

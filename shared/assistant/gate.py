@@ -1,6 +1,6 @@
 """The two gates of the assistant: what a customer wrote before the model reads it, and what it wrote before it is sent.
 
-Here a customer's text is opened for the guard to score, and to know what they said of themselves.
+Here a customer's text is opened to see whether they ask for a person, and the prompt's text to compare the answer with.
 """
 
 import hmac
@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from shared import clock
 from shared.cloud.parameters import current
-from shared.data.rows import Language, Passage, Said, TenantFacts
-from shared.safety import Verdict, scan
+from shared.data.rows import Language, TenantFacts
+from shared.safety import scan
 from shared.safety.answers import CANARY_LETTERS, AnswerGuard, Facts
 from shared.safety.canonical import canonical
+from shared.safety.judged import JudgedLine, JudgedText, for_prompt
 from shared.safety.scoring import words
 from shared.settings import Secret
 from shared.untrusted import Untrusted, for_judging
@@ -27,13 +28,6 @@ NEUTRAL: dict[Language, str] = {
     "pt": "Com isso não posso ajudar. Posso ajudar com algo da loja?",
     "en": "I can't help with that. Is there something about the shop I can help with?",
 }
-
-
-def judge(texts: Sequence[Untrusted]) -> Verdict:
-    """The worst verdict of the texts, each alone and all together, since an attack may come in pieces."""
-    said = list(map(for_judging, texts))
-    verdicts = list(map(scan, said if len(said) == 1 else [*said, "\n".join(said), "".join(said)]))
-    return max(verdicts, key=lambda verdict: verdict.score)
 
 
 def asks_for_person(text: Untrusted) -> bool:
@@ -61,18 +55,18 @@ def broken_rules(
     answer: str,
     instructions: str,
     tenant: TenantFacts,
-    passages: Sequence[Passage],
-    history: Sequence[Said],
-    texts: Sequence[Untrusted],
+    passages: Sequence[JudgedText],
+    history: Sequence[JudgedLine],
+    texts: Sequence[JudgedText],
     mark: str,
 ) -> tuple[str, ...]:
     """The rules of the output guard that an answer breaks, none when it may be sent."""
-    said = [for_judging(line.text) for line in history if line.author == "contact"] + list(map(for_judging, texts))
-    before = [for_judging(line.text) for line in history if line.author != "contact"]
+    said = [for_prompt(line.text) for line in history if line.author == "contact"] + list(map(for_prompt, texts))
+    before = [for_prompt(line.text) for line in history if line.author != "contact"]
     facts = Facts(
         canary=mark,
         instructions=instructions,
-        known="\n".join([tenant.name, tenant.hand_off_sentence, *(passage.body for passage in passages)]),
+        known="\n".join([tenant.name, tenant.hand_off_sentence, *map(for_prompt, passages)]),
         own="\n".join([tenant.instructions, *before]),
         said="\n".join(said),
     )

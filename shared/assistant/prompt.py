@@ -1,5 +1,8 @@
 """The prompt of one turn: the business's instructions and knowledge as the system, the customer's words as data.
 
+All text from outside is judged text: customers', the business's messages and files, and the model's own summary. Only
+what the owner writes as instructions is taken as it is.
+
 Customer text stands between markers that carry a random number of this request, so that nobody can write the closing
 marker in advance (spotlighting by delimiting).
 """
@@ -7,16 +10,20 @@ marker in advance (spotlighting by delimiting).
 import secrets
 from collections.abc import Sequence
 
-from shared.data.rows import Passage, Said, TenantFacts
+from shared.data.rows import TenantFacts
 from shared.safety.canonical import visible
-from shared.untrusted import Untrusted, for_prompt
+from shared.safety.judged import JudgedLine, JudgedText, for_prompt
 
 _SPEAKERS = {"contact": "customer:", "assistant": "shop:", "person": "shop:"}
 _LANGUAGES = {"es": "Spanish", "pt": "Portuguese", "en": "English"}
 
 
 def build_prompt(
-    tenant: TenantFacts, passages: Sequence[Passage], history: Sequence[Said], texts: Sequence[Untrusted], canary: str
+    tenant: TenantFacts,
+    passages: Sequence[JudgedText],
+    history: Sequence[JudgedLine],
+    texts: Sequence[JudgedText],
+    canary: str,
 ) -> list[dict[str, str]]:
     """Messages in the chat completion form; `texts` are the customer's unanswered messages, oldest first.
 
@@ -24,7 +31,8 @@ def build_prompt(
     """
     marker = secrets.token_hex(4)
     knowledge = "\n".join(
-        f'<passage number="{place}">{_plain(passage.body)}</passage>' for place, passage in enumerate(passages, 1)
+        f'<passage number="{place}">{_plain(for_prompt(passage))}</passage>'
+        for place, passage in enumerate(passages, 1)
     )
     system = "\n".join(
         [
@@ -42,13 +50,13 @@ def build_prompt(
     messages = [{"role": "system", "content": system}]
     for said in history:
         role = "user" if said.author == "contact" else "assistant"
-        content = _wrapped(said.text, marker) if role == "user" else visible(for_prompt(said.text))
+        content = _wrapped([for_prompt(said.text)], marker) if role == "user" else visible(for_prompt(said.text))
         messages.append({"role": role, "content": content})
-    messages.append({"role": "user", "content": _wrapped(Untrusted.joined(texts), marker)})
+    messages.append({"role": "user", "content": _wrapped(list(map(for_prompt, texts)), marker)})
     return messages
 
 
-def build_summary_prompt(summary: Untrusted, lines: Sequence[Said]) -> list[dict[str, str]]:
+def build_summary_prompt(summary: JudgedText, lines: Sequence[JudgedLine]) -> list[dict[str, str]]:
     """Messages that ask for `summary` anew, now with `lines` in it, oldest first."""
     marker = secrets.token_hex(4)
     system = "\n".join(
@@ -60,13 +68,14 @@ def build_summary_prompt(summary: Untrusted, lines: Sequence[Said]) -> list[dict
             "them.",
         ]
     )
-    said = [Untrusted.joined([Untrusted(_SPEAKERS[line.author]), line.text]) for line in lines]
-    content = _wrapped(Untrusted.joined([Untrusted("notes:"), summary, *said]), marker)
+    said = [part for line in lines for part in (_SPEAKERS[line.author], for_prompt(line.text))]
+    content = _wrapped(["notes:", for_prompt(summary), *said], marker)
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
-def _wrapped(text: Untrusted, marker: str) -> str:
-    return f"<<customer {marker}>>\n{visible(for_prompt(text))}\n<<end {marker}>>"
+def _wrapped(texts: Sequence[str], marker: str) -> str:
+    said = visible("\n".join(texts))
+    return f"<<customer {marker}>>\n{said}\n<<end {marker}>>"
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,7 @@ from shared.assistant.gate import is_safe
 from shared.assistant.model import chat_breaker, complete
 from shared.assistant.prompt import build_summary_prompt
 from shared.clock import Deadline
-from shared.data.rows import Said
+from shared.safety.judged import JudgedLine, JudgedText, judge_text
 from shared.settings import Setting, read
 from shared.untrusted import Untrusted
 
@@ -19,23 +19,30 @@ MAXIMUM_LINE = 500
 ANSWER_TOKENS = 250
 
 
-def with_summary(summary: Untrusted, history: Sequence[Said]) -> list[Said]:
+def with_summary(summary: Untrusted, history: Sequence[JudgedLine]) -> list[JudgedLine]:
     """The lines of a turn, after what was said before them. Of the customer: the model takes no orders from it."""
-    before = [Said.model_construct(author="contact", text=summary)] if len(summary) else []
+    text = judge_summary(summary)
+    before = [JudgedLine("contact", text)] if len(text) else []
     return [*before, *history]
+
+
+def judge_summary(summary: Untrusted) -> JudgedText:
+    """Judge a stored summary whenever it is read; a blocked one is none. It takes 0.1 ms, so no verdict is stored."""
+    text = judge_text(summary)
+    return judge_text(Untrusted("")) if text.is_withheld else text
 
 
 @dataclass(frozen=True)
 class Summary:
     """A `summary` that is to tell of `lines` too."""
 
-    summary: Untrusted
-    lines: Sequence[Said]
+    summary: JudgedText
+    lines: Sequence[JudgedLine]
 
     @cached_property
     def prompt(self) -> list[dict[str, str]]:
         """What the model is asked."""
-        cut = [line.model_copy(update={"text": line.text.cut(MAXIMUM_LINE)}) for line in self.lines]
+        cut = [line.cut(MAXIMUM_LINE) for line in self.lines]
         return build_summary_prompt(self.summary, cut)
 
     def meters(self) -> Mapping[str, tuple[int, int]]:

@@ -31,10 +31,13 @@ class Standing(BaseModel):
 
 
 class Said(BaseModel):
-    """A line of the conversation so far."""
+    """A line of a conversation. `id` is the message's; `verdict` was given by `filter_version` of the input filter."""
 
     author: Literal["contact", "assistant", "person"]
     text: Untrusted
+    id: str = ""
+    verdict: Literal["allow", "flag", "block"] | None = None
+    filter_version: str | None = None
 
 
 class Passage(BaseModel):

@@ -29,25 +29,30 @@ Outcome = Literal[
 ]
 # No more messages, or messages again.
 Wish = Literal["out", "in"]
-# A "notice" goes to whom said stop all the same; a "template" to whom nothing else may be sent.
-ReplyKind = Literal["text", "notice", "template"]
+# A "notice" goes to whom said stop all the same; a "template" to whom nothing else may be sent; a "neutral" reply is
+# counted, since it answers a blocked message.
+ReplyKind = Literal["text", "neutral", "notice", "template"]
 SendResult = Literal["sent", "unconfirmed", "later", "failed"]
 
 
-class OpenMessage(BaseModel):
+class OpenMessage(Said):
     """A customer's message without an outcome yet."""
 
+    author: Literal["contact", "assistant", "person"] = "contact"
     inbox_id: str
     kind: str
-    text: Untrusted
     is_forwarded: bool = False
 
 
 class Pace(BaseModel):
-    """Replies of the last hour, and how many of the contact's last eight messages came faster than people write."""
+    """Replies of the last hour, and how many of the contact's last eight messages came faster than people write.
+
+    `neutral` counts the neutral replies among those, which answer blocked messages.
+    """
 
     replies: int = 0
     quick: int = 0
+    neutral: int = 0
 
 
 class Older(BaseModel):
@@ -55,6 +60,14 @@ class Older(BaseModel):
 
     until: datetime
     lines: list[Said]
+
+
+class Judged(BaseModel):
+    """Verdicts of one version of the input filter, by message id, and the one of the reply."""
+
+    filter_version: str
+    messages: dict[str, str]
+    reply: str | None
 
 
 class TurnClaim(BaseModel):
@@ -271,8 +284,9 @@ def settle_turn(
     deadline: Deadline,
     *,
     kind: ReplyKind = "text",
+    judged: Judged | None = None,
 ) -> str | None:
-    """End a turn: outcomes by inbox id, at most one reply, the claim given back.
+    """End a turn: outcomes by inbox id, at most one reply, the claim given back, the verdicts stored.
 
     The outbox id, when there is a reply; None too when a person took over or the contact said stop meanwhile.
     """
@@ -285,6 +299,7 @@ def settle_turn(
         "p_kind": kind,
         "p_sources": sources,
         "p_handled_by": handled_by,
+        "p_judged": judged.model_dump() if judged else {},
     }
     outbox: str | None = call("settle_turn", arguments, deadline)
     return outbox

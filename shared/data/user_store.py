@@ -183,7 +183,7 @@ class UserStore:
         """The last lines with words of a conversation, oldest first. Raises Problem 404 where there are none."""
         rows: list[dict[str, Any]] = self._run(
             self._client.from_("messages")
-            .select("author,body")
+            .select("author,body,verdict,filter_version")
             .eq("tenant_id", tenant)
             .eq("conversation_id", conversation)
             .neq("body", "")
@@ -193,7 +193,7 @@ class UserStore:
         )
         if not rows:
             raise row_not_found()
-        return [Said.model_validate({"author": row["author"], "text": row["body"]}) for row in reversed(rows)]
+        return [Said.model_validate(row | {"text": row["body"]}) for row in reversed(rows)]
 
     def hand_over(self, tenant: str, conversation: str, to: Literal["assistant", "person"]) -> None:
         """Who answers in a conversation from now on. Raises Problem 404 as `tenant` does."""

@@ -1,46 +1,81 @@
-"""PDF: the words that its pages show, by pypdf."""
+"""PDF: the words that a reader sees on its pages, by PDFium. pypdf looks up what the file runs."""
 
-import math
+import re
 from io import BytesIO
-from typing import Any
 
+import pypdf.filters  # noqa: F401  # which pypdf imports late, when the process that reads may open no file
 from pypdf import PdfReader
 from pypdf.generic import DictionaryObject
 
+from shared.knowledge.ink import seen_glyphs
+from shared.knowledge.pdfium import Page, count_pages, open_document, open_page
 from shared.knowledge.plain import HIDDEN_LETTERS
 from shared.knowledge.refusal import RefusedFileError
+from shared.safety.containers import end_of_pdf, has_archive_end
 
 MAXIMUM_PAGES = 300
-# Smaller than this nobody reads, in points.
-SMALLEST = 1.5
-# Where so little is shown, words without ink are those that were recognised in a scan.
+# Letters. Up to so many that are seen, a page with invisible text and an image over all of it is a scan.
 SCAN_LETTERS = 200
 _RUNS = frozenset({"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/Rendition", "/GoToE"})
-_PAINTS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"sh", b"Do", b"EI"})
+_LINE_HYPHEN = re.compile("\x02(?:\r\n)?")
 
 
 def read_pdf(data: bytes) -> str:
-    """The words of all pages, a paragraph a page at least.
+    """Return the words that are seen on all pages, a paragraph a page at least.
 
-    Raises RefusedFileError; for what pypdf cannot read, whatever pypdf raises.
+    Raises RefusedFileError.
     """
+    _check_bounds(data)
+    _check_catalog(data)
+    with open_document(data) as document:
+        count = count_pages(document)
+        if count > MAXIMUM_PAGES:
+            raise RefusedFileError("too_long")
+        pages = []
+        for index in range(count):
+            with open_page(document, index) as page:
+                pages.append(_seen_text(page))
+    return "\n\n".join(pages)
+
+
+def _check_bounds(data: bytes) -> None:
+    """Raise RefusedFileError (`kind_differs`, `polyglot`, `unreadable`) if the file is more or less than one PDF."""
     if not data.startswith(b"%PDF-"):
         raise RefusedFileError("kind_differs")
-    reader = PdfReader(BytesIO(data))
-    if reader.is_encrypted:
+    try:
+        end = end_of_pdf(data)
+    except IndexError:
+        raise RefusedFileError("unreadable") from None
+    if end != len(data) or has_archive_end(data):
+        raise RefusedFileError("polyglot")
+
+
+def _check_catalog(data: bytes) -> None:
+    """Raise RefusedFileError (`encrypted`, `macros`, `unreadable`) by what the file says of itself."""
+    try:
+        reader = PdfReader(BytesIO(data))
+        is_encrypted = reader.is_encrypted
+        runs_something = not is_encrypted and _runs_something(reader.root_object)
+    except Exception:  # pypdf met what it does not know, in one of many ways
+        raise RefusedFileError("unreadable") from None
+    if is_encrypted:
         raise RefusedFileError("encrypted")
-    if _runs_something(reader.root_object):
+    if runs_something:
         raise RefusedFileError("macros")
-    if len(reader.pages) > MAXIMUM_PAGES:
-        raise RefusedFileError("too_long")
-    ink = _Ink()
-    pages = []
-    for page in reader.pages:
-        ink.begin_page()
-        pages.append(page.extract_text(visitor_operand_before=ink.operate))
-    if ink.concealed >= HIDDEN_LETTERS or (ink.without_ink >= HIDDEN_LETTERS and ink.shown > SCAN_LETTERS):
-        raise RefusedFileError("hidden_text")
-    return "\n\n".join(pages)
+
+
+def _seen_text(page: Page) -> str:
+    """Return the text of a page without glyphs that no reader sees. Raises RefusedFileError if they are many."""
+    seen = seen_glyphs(page)
+    unseen = [glyph for glyph, is_seen in zip(page.glyphs, seen, strict=True) if not is_seen and glyph.char.isalnum()]
+    notes = sum(map(str.isalnum, page.hidden_notes()))
+    if len(unseen) + notes >= HIDDEN_LETTERS:
+        letters = sum(glyph.char.isalnum() for glyph in page.glyphs) - len(unseen)
+        is_recognised = all(page.texts[glyph.owner].is_invisible for glyph in unseen if glyph.owner in page.texts)
+        is_scan = page.is_scan and is_recognised and letters <= SCAN_LETTERS and notes < HIDDEN_LETTERS
+        raise RefusedFileError("scanned_text" if is_scan else "hidden_text")
+    text = "".join(glyph.char for glyph, is_seen in zip(page.glyphs, seen, strict=True) if is_seen)
+    return _LINE_HYPHEN.sub("", text)
 
 
 def _runs_something(root: DictionaryObject) -> bool:
@@ -52,50 +87,3 @@ def _runs_something(root: DictionaryObject) -> bool:
     names = root.get("/Names")
     names = names.get_object() if names is not None else None
     return "/AA" in root or (isinstance(names, DictionaryObject) and "/JavaScript" in names)
-
-
-class _Ink:
-    """Counts letters by whether a reader sees them, from the operators of pages (ISO 32000-1, 9.3 and 8.6)."""
-
-    def __init__(self) -> None:
-        self.shown = self.without_ink = self.concealed = 0
-        self.begin_page()
-
-    def begin_page(self) -> None:
-        """Nothing painted, black ink."""
-        self._mode, self._size, self._white, self._painted = 0, 1.0, False, False
-        self._kept: list[tuple[int, float, bool]] = []
-
-    def operate(self, operator: bytes, operands: Any, matrix: Any, text_matrix: Any) -> None:
-        """One operator, before it takes effect."""
-        match operator:
-            case b"q":
-                self._kept.append((self._mode, self._size, self._white))
-            case b"Q" if self._kept:
-                self._mode, self._size, self._white = self._kept.pop()
-            case b"Tr":
-                self._mode = int(operands[0])
-            case b"Tf":
-                self._size = abs(float(operands[1]))
-            case b"g" | b"rg" | b"sc" | b"scn":
-                numbers = [float(part) for part in operands if isinstance(part, int | float)]
-                self._white = len(numbers) in (1, 3) and min(numbers) >= 0.98
-            case b"k":
-                self._white = max(map(float, operands)) <= 0.02
-            case b"Tj" | b"'" | b'"' | b"TJ":
-                self._count(_letters(operands), matrix, text_matrix)
-            case _ if operator in _PAINTS:
-                self._painted = True
-
-    def _count(self, letters: int, matrix: Any, text_matrix: Any) -> None:
-        scale = math.hypot(text_matrix[2], text_matrix[3]) * math.hypot(matrix[2], matrix[3])
-        if self._mode in (3, 7):
-            self.without_ink += letters
-        elif self._size * scale < SMALLEST or (self._white and not self._painted):
-            self.concealed += letters
-        else:
-            self.shown += letters
-
-
-def _letters(operands: Any) -> int:
-    return sum(_letters(part) if isinstance(part, list) else len(part) for part in operands if hasattr(part, "__len__"))

@@ -5,10 +5,11 @@ import logging
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.allowance import Asking
 from shared.abuse.server_books import ServerBooks
-from shared.assistant.summary import Summary
+from shared.assistant.summary import Summary, judge_summary
 from shared.data import store
 from shared.data.store import Older, TurnClaim
 from shared.errors import Problem
+from shared.safety.judged import judge_conversation
 
 log = logging.getLogger("portero")
 
@@ -28,7 +29,8 @@ def remember(tenant: str, conversation: str, claim: TurnClaim, request: Asking) 
 
 def _summarise(tenant: str, conversation: str, claim: TurnClaim, older: Older, request: Asking) -> None:
     assert claim.budget is not None
-    summary = Summary(claim.summary, older.lines)
+    lines = judge_conversation(older.lines, []).earlier
+    summary = Summary(judge_summary(claim.summary), lines)
     account = Account(claim.budget, ServerBooks(tenant, request.deadline))
     want = Want(
         "model", summary.meters(), contact=claim.contact, channel=claim.channel_row, breakers=summary.breakers()

@@ -1,7 +1,7 @@
 """What becomes of a claimed turn: one named outcome for every message in it, and at most one reply."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -11,15 +11,18 @@ from shared.abuse.allowance import Asking
 from shared.abuse.retries import RetryBudget, pause
 from shared.abuse.server_books import ServerBooks
 from shared.assistant.answer import Answer, Turn, answer
-from shared.assistant.gate import NEUTRAL, asks_for_person, judge
+from shared.assistant.gate import NEUTRAL, asks_for_person
 from shared.assistant.model import ModelFailed
 from shared.assistant.summary import with_summary
 from shared.data import store
 from shared.data.rows import Language
-from shared.data.store import Outcome, Pace, ReplyKind, TurnClaim, Wish
+from shared.data.store import Judged, Outcome, Pace, ReplyKind, TurnClaim, Wish
 from shared.errors import Unavailable
 from shared.safety import Verdict
+from shared.safety.judged import Conversation, judge_conversation, judge_text, judge_together
 from shared.safety.strikes import SLOWED, STRIKE, Step, step_of
+from shared.safety.version import FILTER_VERSION
+from shared.untrusted import Untrusted
 
 log = logging.getLogger("portero")
 
@@ -35,6 +38,8 @@ ANSWER_SECONDS = 15.0
 WINDOW_SECONDS = 86_400
 # Eight messages on end within seconds of ours, or a reply every ninety seconds for an hour.
 QUICK, REPLIES_AN_HOUR = 8, 40
+# Neutral replies in an hour, whoever wrote what was blocked. Beyond them a blocked message gets no reply.
+NEUTRAL_AN_HOUR = SLOWED
 HEARD: dict[Wish, dict[Language, str]] = {
     "out": {
         "es": "Listo, no te escribimos más. Si quieres volver, escribe ALTA.",
@@ -53,13 +58,14 @@ retry_budget = RetryBudget()
 
 @dataclass(frozen=True)
 class Decision:
-    """Outcomes by inbox id, the reply if any, and who handles the conversation from now on."""
+    """Outcomes by inbox id, the reply if any, who handles the conversation from now on, and the verdicts to store."""
 
     outcomes: dict[str, Outcome]
     reply: str | None = None
     sources: list[str] = field(default_factory=list)
     handled_by: Literal["person"] | None = None
     kind: ReplyKind = "text"
+    judged: Judged | None = None
 
     @property
     def outcome(self) -> str:
@@ -68,7 +74,20 @@ class Decision:
 
 
 def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
-    """Pass the gates in order, then answer. Raises Unavailable when the turn should be tried again later."""
+    """Judge what the claim holds, pass the gates in order, then answer.
+
+    All of it is judged whatever its outcome will be: it is history from then on.
+    Raises Unavailable when the turn should be tried again later.
+    """
+    said = [message for message in claim.messages if not message.text.is_blank()]
+    conversation = judge_conversation(claim.history, said)
+    decision = _decide(tenant_id, claim, conversation, request)
+    reply = judge_text(Untrusted(decision.reply)).verdict.verdict if decision.reply else None
+    judged = Judged(filter_version=FILTER_VERSION, messages=conversation.new_verdicts(), reply=reply)
+    return replace(decision, judged=judged)
+
+
+def _decide(tenant_id: str, claim: TurnClaim, conversation: Conversation, request: Asking) -> Decision:
     assert claim.tenant is not None
     if claim.handled_by == "person":
         return Decision(_all(claim, "handed_to_person"))
@@ -92,15 +111,16 @@ def decide(tenant_id: str, claim: TurnClaim, request: Asking) -> Decision:
     step = step_of(claim.standing, clock.now())
     if step in ("slowed", "blocked", "held"):
         return _struck_out(claim, step)
-    readable = [message.text for message in claim.messages if message.kind in READABLE and not message.text.is_blank()]
-    if not readable:
+    readable = {message.id for message in claim.messages if message.kind in READABLE}
+    texts = [line.text for line in conversation.current if line.id in readable]
+    if not texts:
         return _hand_off(claim)
-    turn = Turn.of(tenant_id, claim.tenant, with_summary(claim.summary, claim.history), readable)
+    turn = Turn.of(tenant_id, claim.tenant, with_summary(claim.summary, conversation.earlier), texts)
     verdict = turn.verdict
     if verdict.verdict == "flag":
         metrics.note_guard("flagged")
     if verdict.verdict == "block":
-        return _block(tenant_id, claim, verdict, request)
+        return _block(tenant_id, claim, conversation, verdict, request)
     try:
         said = _answer(tenant_id, claim, turn, request)
     except ModelFailed as problem:
@@ -132,17 +152,26 @@ def _heard(claim: TurnClaim, wish: Wish) -> Decision:
     return Decision(_all(claim, outcome), HEARD[wish][claim.tenant.language], kind="notice")
 
 
-def _block(tenant_id: str, claim: TurnClaim, verdict: Verdict, request: Asking) -> Decision:
-    """Nothing of it reaches the model. Who wrote it themselves and beyond doubt gets a strike for it."""
+def _block(tenant_id: str, claim: TurnClaim, conversation: Conversation, verdict: Verdict, request: Asking) -> Decision:
+    """Say the neutral sentence, NEUTRAL_AN_HOUR times an hour at most. The model sees nothing of the turn.
+
+    A contact gets a strike if the attack is their own text (not forwarded) and scores at least STRIKE.
+    """
     assert claim.tenant is not None
     log.warning("turn blocked", extra={"rules": verdict.rules})
     metrics.note_guard("blocked")
     own = [message for message in claim.messages if message.kind in READABLE and not message.is_forwarded]
-    if own and judge([message.text for message in own]).score >= STRIKE:
+    if own and judge_together([message.text for message in own]).score >= STRIKE:
         standing = store.strike_contact(tenant_id, own[-1].inbox_id, "input_guard", request.deadline)
         if standing.strikes > SLOWED:
             return Decision(_all(claim, "blocked"))
-    return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language])
+    if claim.pace.neutral < NEUTRAL_AN_HOUR:
+        return Decision(_all(claim, "blocked"), NEUTRAL[claim.tenant.language], kind="neutral")
+    harmless = {line.id for line in conversation.current if not line.text.is_withheld}
+    if any(asks_for_person(message.text) for message in own if message.id in harmless):
+        return _hand_off(claim)
+    log.warning("no more neutral replies", extra={"count": claim.pace.neutral})
+    return Decision(_all(claim, "blocked"))
 
 
 def _struck_out(claim: TurnClaim, step: Step) -> Decision:

@@ -5,7 +5,10 @@ picture is no larger than a camera takes. Signatures: the formats' own specifica
 """
 
 import struct
+from collections.abc import Callable
 from typing import Literal
+
+from shared.safety import containers
 
 Kind = Literal["image", "audio", "video", "document", "sticker"]
 Reason = Literal[
@@ -26,10 +29,10 @@ _SOUNDS = {
     b"OggS": "audio/ogg", b"ID3": "audio/mpeg", b"\xff\xfb": "audio/mpeg", b"\xff\xf3": "audio/mpeg",
     b"\xff\xf1": "audio/aac", b"\xff\xf9": "audio/aac", b"#!AMR": "audio/amr",
 }  # fmt: skip
-# What a browser or an unpacker would take for something else, wherever it finds it.
-_FOREIGN = (b"<script", b"<html", b"<svg", b"<?php", b"%PDF-")
-_ARCHIVE_END = b"PK\x05\x06"
-_LONGEST_ARCHIVE_END = 65_557
+# What a browser would take for something else, wherever it finds it.
+_FOREIGN = (b"<script", b"<html", b"<!doctype", b"<svg", b"<iframe", b"<?php", b"%pdf-")
+# Formats whose last frame a recorder may have cut.
+_CUT_SHORT = frozenset({"audio/mpeg", "audio/aac", "audio/amr"})
 # Markers of a JPEG that carry its size: start of frame, without DHT, JPG and DAC (ITU T.81, table B.1).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -49,48 +52,76 @@ def most_bytes(kind: Kind) -> int:
 
 def type_of(kind: str, data: bytes) -> str:
     """The media type of what was sent as one of Kind. Raises RefusedMediaError."""
-    if kind in ("image", "sticker"):
-        return _picture(data)
     if kind == "document":
         return _document(data)
-    if data[4:8] == b"ftyp":
-        return "audio/mp4" if kind == "audio" else "video/mp4"
-    found = _begins(data, _SOUNDS) if kind == "audio" else None
+    found = _type(kind, data)
     if found is None:
         raise RefusedMediaError("kind_differs")
-    return found
-
-
-def _picture(data: bytes) -> str:
-    found = "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else _begins(data, _PICTURES)
-    if found is None:
-        raise RefusedMediaError("kind_differs")
-    lowered = data.lower()
-    if any(sign.lower() in lowered for sign in _FOREIGN) or _ARCHIVE_END in data[-_LONGEST_ARCHIVE_END:]:
-        raise RefusedMediaError("polyglot")
+    _refuse_foreign(data)
     try:
-        width, height = _SIZES[found](data)
+        if found in _SIZES:
+            width, height = _SIZES[found](data)
+            if not 0 < width * height <= MAXIMUM_PIXELS:
+                raise RefusedMediaError("too_many_pixels")
+        end = _ENDS[found](data)
+    except containers.NotOneFormat:
+        raise RefusedMediaError("polyglot") from None
     except (struct.error, IndexError, ValueError):
         raise RefusedMediaError("unreadable") from None
-    if not 0 < width * height <= MAXIMUM_PIXELS:
-        raise RefusedMediaError("too_many_pixels")
+    if end < len(data):
+        raise RefusedMediaError("polyglot")
+    if end > len(data) and found not in _CUT_SHORT:
+        raise RefusedMediaError("unreadable")
     return found
+
+
+def _type(kind: str, data: bytes) -> str | None:
+    if kind in ("image", "sticker"):
+        return "image/webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else _begins(data, _PICTURES)
+    if kind in ("audio", "video") and data[4:8] == b"ftyp":
+        return f"{kind}/mp4"
+    return _begins(data, _SOUNDS) if kind == "audio" else None
+
+
+def _refuse_foreign(data: bytes) -> None:
+    lowered = data.lower()
+    if any(sign in lowered for sign in _FOREIGN) or containers.has_archive_end(data):
+        raise RefusedMediaError("polyglot")
 
 
 def _document(data: bytes) -> str:
     if data.startswith(b"%PDF-"):
+        try:
+            end = containers.end_of_pdf(data)
+        except IndexError:
+            raise RefusedMediaError("unreadable") from None
+        if end != len(data) or containers.has_archive_end(data):
+            raise RefusedMediaError("polyglot")
         return "application/pdf"
-    if data.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in data:
-        if b"vbaProject.bin" in data:
-            raise RefusedMediaError("macros")
-        return "application/vnd.openxmlformats-officedocument"
+    if data.startswith(b"PK\x03\x04"):
+        return _office(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:
         raise RefusedMediaError("kind_differs") from None
     if not text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
         raise RefusedMediaError("kind_differs")
+    _refuse_foreign(data)
     return "text/plain"
+
+
+def _office(data: bytes) -> str:
+    try:
+        names = [entry.name.lower() for entry in containers.archive_entries(data)]
+    except containers.NotOneFormat:
+        raise RefusedMediaError("polyglot") from None
+    if "[content_types].xml" not in names:
+        raise RefusedMediaError("kind_differs")
+    if any(containers.is_macro(name) for name in names):
+        raise RefusedMediaError("macros")
+    if any(name.startswith("meta-inf/") or name.endswith((".html", ".htm", ".class", ".dex", ".js")) for name in names):
+        raise RefusedMediaError("polyglot")
+    return "application/vnd.openxmlformats-officedocument"
 
 
 def _begins(data: bytes, signatures: dict[bytes, str]) -> str | None:
@@ -142,4 +173,16 @@ _SIZES = {
     "image/gif": _size_of_gif,
     "image/webp": _size_of_webp,
     "image/jpeg": _size_of_jpeg,
+}
+_ENDS: dict[str, Callable[[bytes], int]] = {
+    "image/png": containers.end_of_png,
+    "image/gif": containers.end_of_gif,
+    "image/webp": containers.end_of_webp,
+    "image/jpeg": containers.end_of_jpeg,
+    "audio/ogg": containers.end_of_ogg,
+    "audio/mpeg": containers.end_of_mp3,
+    "audio/aac": containers.end_of_adts,
+    "audio/amr": containers.end_of_amr,
+    "audio/mp4": containers.end_of_mp4,
+    "video/mp4": containers.end_of_mp4,
 }

@@ -21,7 +21,8 @@ from local.world import World
 from shared.assistant import gate
 from shared.assistant.prompt import build_prompt
 from shared.data.rows import TenantFacts
-from shared.safety import Verdict
+from shared.safety import Verdict, judged
+from shared.safety.judged import judge_together
 from shared.safety.strikes import STRIKE
 from shared.untrusted import Untrusted
 from tests.adversarial.families import Attempt
@@ -60,7 +61,7 @@ def run(world: World, attempts: Iterable[Attempt], *, mode: str, input_guard: bo
 def _input_guard(is_there: bool) -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     if not is_there:
-        patch.setattr(gate, "judge", lambda texts: Verdict(0.0, "allow", ()))
+        patch.setattr(judged, "scan", lambda text: Verdict(0.0, "allow", ()))
         patch.setattr(gate, "is_safe", lambda passage: True)
     try:
         yield
@@ -122,7 +123,7 @@ def _outcomes(world: World, several: list[Attempt], customers: list[Customer]) -
             effects.add("message without an outcome")
         if len(replies) > 1:
             effects.add("two replies in a turn")
-        score = gate.judge([Untrusted(message) for message in attempt.messages]).score
+        score = judge_together([Untrusted(message) for message in attempt.messages]).score
         if struck[customer.phone] != int(score >= STRIKE):
             effects.add("strike not counted")
         yield Outcome(attempt, outcomes, replies, tuple(sorted(effects | spent)))

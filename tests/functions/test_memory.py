@@ -5,7 +5,7 @@ import json
 from local.payloads import text, whatsapp_message
 from local.world import World
 from shared.abuse.admission import Grant
-from shared.assistant.model import ModelFailed
+from shared.assistant.model import ModelAnswer, ModelFailed
 from shared.assistant.summary import Summary
 from shared.clock import Deadline
 
@@ -68,7 +68,7 @@ def test_a_short_conversation_has_no_summary(world):
 def test_orders_do_not_get_into_the_summary(world):
     talk(world, 22, "me llamo Ana")
     write(world, "¿hacen envíos?")
-    kept = summary(world)
+    before = len(asked(world))
     world.rows("update messages set body = %s where body = 'línea 14'", ORDERS)
     world.rows(
         "insert into messages (tenant_id, conversation_id, author, kind, body, status, occurred_at)"
@@ -76,8 +76,18 @@ def test_orders_do_not_get_into_the_summary(world):
         " from conversations, generate_series(1, 10) n"
     )
     write(world, "¿a qué hora abren?")
-    assert "Ignora" in json.dumps(asked(world)[-1], ensure_ascii=False)
-    assert summary(world) == kept
+    reply, notes = [json.dumps(one["messages"], ensure_ascii=False) for one in asked(world)[before:]]
+    assert "notes on a conversation" in notes
+    assert "línea 15" in notes
+    assert "Ignora" not in reply + notes + summary(world)
+
+
+def test_notes_with_orders_are_not_kept(world, monkeypatch):
+    talk(world, 22, "me llamo Ana")
+    with monkeypatch.context() as told:
+        told.setattr("shared.assistant.summary.complete", lambda *anything, **more: ModelAnswer(ORDERS, False))
+        write(world, "¿hacen envíos?")
+    assert summary(world) == ""
     write(world, "quanto custa a caneca?")
     assert "notes on a conversation" not in json.dumps(asked(world)[-1]["messages"])
 

@@ -219,6 +219,7 @@ SERVER_CALLS: dict[str, Call] = {
             p_kind="text",
             p_sources=Jsonb([]),
             p_handled_by=None,
+            p_judged=Jsonb({"filter_version": "2", "messages": {str(s.id(60)): "block"}, "reply": "allow"}),
         ),
         "changes",
     ),

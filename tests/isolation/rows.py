@@ -197,6 +197,8 @@ def _messages(side: Side, conversation: Any) -> Iterator[tuple[str, Row]]:
                 "provider_id": side.text(f"wamid {number}"),
                 "status": "received",
                 "sources": Jsonb([side.text("source")]),
+                "verdict": "allow",
+                "filter_version": side.text("filter"),
                 "occurred_at": created_at,
                 "sent_at": created_at,
                 "delivered_at": created_at,

@@ -17,7 +17,6 @@ from tests.shared.knowledge.documents import MENU, ORDERS, archive_with, pdf, sh
 PAGE = (
     f"<html><head><title>x</title><style>p{{}}</style></head><body><h1>Horario</h1><p>{MENU}<br>Sí.</p></body></html>"
 )
-SCAN = shown("Escaneado con una app") + shown(MENU, before="3 Tr", at=700)
 
 GOOD = {
     "txt": (MENU.encode(), MENU),
@@ -97,7 +96,6 @@ def test_what_is_no_honest_file_is_refused_by_name(what):
             "pdf",
             pdf(shown(MENU) + "0 0.4 0.2 rg 0 500 595 90 re f\n" + shown(ORDERS, before="1 g", at=520)),
         ),
-        "the words of a scan": ("pdf", pdf(SCAN)),
         "a name in white": ("docx", word(white="LOGO")),
         "a menu that opens": ("html", f"<p>{MENU}</p><ul hidden><li>Inicio</li></ul>".encode()),
     }.values(),
