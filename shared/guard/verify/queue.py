@@ -42,8 +42,10 @@ def verify_record(record: Any, queue: str, queue_arn: str, keys: Sequence[str], 
     envelope = json.loads(payload)
     if envelope["queue"] != queue:
         raise Refused("envelope_misplaced", 403)
-    sent_at = envelope["at"]
-    if type(sent_at) is not int or sent_at > now + MAX_SKEW_SECONDS:
+    sent_at = envelope.get("at")
+    if type(sent_at) is not int:
+        raise Refused("envelope_malformed", 403)
+    if sent_at > now + MAX_SKEW_SECONDS:
         raise Refused("envelope_from_future", 403)
     if now - sent_at > MAX_AGE_SECONDS:
         raise Refused("envelope_expired", 403)
