@@ -6,7 +6,7 @@ Refused. Plain classes: the standard library's data classes would cost a webhook
 
 from typing import ClassVar
 
-from shared.abuse.local_rate import LocalRate
+from shared.abuse.local_rate import LocalRate, source_key
 from shared.cloud.parameters import live
 from shared.errors import RateExceeded, Refused
 from shared.guard.request import Caller, HttpCall
@@ -111,7 +111,7 @@ class Public(Kind):
 
     def admit(self, call: HttpCall, now: float) -> Caller | Response:
         """Within the rate, everybody."""
-        wait = self._limit.wait(call.source_ip, now)
+        wait = self._limit.wait(source_key(call.source_ip), now)
         if wait:
             raise RateExceeded(wait)
         return Caller(kind="public")

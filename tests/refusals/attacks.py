@@ -249,10 +249,11 @@ class Consumer(Target):
     def arn(self, world: World) -> str:
         return world.variables[self.function][f"{self.queue.upper()}_QUEUE_ARN"]
 
-    def envelope(self, world: World, key: str | None = None, queue: str | None = None) -> str:
-        return sealed(
-            queue or self.queue, world.plan.keys.queue if key is None else key, **some_ids(world.owner.tenant)
-        )
+    def envelope(
+        self, world: World, key: str | None = None, queue: str | None = None, sent_at: float | None = None
+    ) -> str:
+        key = world.plan.keys.queue if key is None else key
+        return sealed(queue or self.queue, key, sent_at, **some_ids(world.owner.tenant))
 
     def records(self, world: World, *bodies: str) -> Event:
         return queue_event(self.arn(world), *bodies)
@@ -285,6 +286,12 @@ QUEUE: dict[str, Attack] = {
     ),
     "MAC of another envelope": _records(
         lambda world, target: target.records(world, target.envelope(world)[:65] + '{"queue":"x","ids":{}}')
+    ),
+    "sealed in an hour": _records(
+        lambda world, target: target.records(world, target.envelope(world, sent_at=clock.now() + 3600))
+    ),
+    "sealed a month ago": _records(
+        lambda world, target: target.records(world, target.envelope(world, sent_at=clock.now() - 31 * 86_400))
     ),
     "malformed beside a good one": _records(
         lambda world, target: target.records(world, target.envelope(world), "{}", "", target.envelope(world))
