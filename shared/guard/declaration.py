@@ -118,7 +118,7 @@ class Guard:
         deadline = Deadline(self._seconds_left(context))
         if isinstance(self.kind, Queue):
             return self._answer_records(function, body, event, self.kind, started, deadline)
-        if isinstance(self.kind, Cron) and "requestContext" not in event:
+        if isinstance(self.kind, Cron):
             return self._answer_schedule(function, body, event, self.kind, started, deadline)
         return self._answer_http(function, body, event, started, deadline)
 
@@ -194,7 +194,7 @@ class Guard:
     ) -> dict[str, Any]:
         try:
             self._prepare()
-            caller = kind.admit_event(event.get("authorization"))
+            caller = kind.admit_event(event, function)
             response = body(Request(function, caller, now, deadline, allowance=self._allowance(function)))
         except Problem as problem:
             _log_problem(problem, now)

@@ -64,6 +64,7 @@ RECORD_FIELDS = (
     ("messageAttributes",),
 )
 OVER_HTTP = sorted(name for name, target in ROWS.items() if name.startswith(("webhook", "ai", "app", "public")))
+OF_SCHEDULES = sorted(name for name in ROWS if name.startswith("cron"))
 OF_QUEUES = sorted(name for name, target in ROWS.items() if isinstance(target, Consumer))
 SHARED_WORLD = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -128,3 +129,22 @@ def test_record_of_any_shape_fails_alone(world: World, function: str) -> None:
     for event in (None, [], "x", {}, {"Records": None}, {"Records": [5]}, {"Records": [{}]}, {"Records": {"a": 1}}):
         assert world.invoke(function, event).error is not None, event  # type: ignore[arg-type]
     assert world.invoke(function, copy.deepcopy(two)).payload == usual
+
+
+@pytest.mark.parametrize("function", OF_SCHEDULES)
+def test_schedule_event_of_any_other_shape_is_refused(world: World, function: str) -> None:
+    good = ROWS[function].good(world)
+    is_built = function not in {"cron_billing", "cron_evidence"}
+    assert (world.invoke(function, copy.deepcopy(good)).error is None) is is_built
+
+    @SHARED_WORLD
+    @given(st.sampled_from((("schedule",), ("authorization",), ("more",))), VALUES)
+    def attack(path: tuple[str, ...], value: object) -> None:
+        event = changed(good, path, value, absent=False)
+        if event != good:
+            assert world.invoke(function, event).error is not None
+
+    attack()
+    for event in ({}, [], None, "x", 5, {"requestContext": {"http": {"method": "POST"}}}):
+        assert world.invoke(function, event).error is not None, event  # type: ignore[arg-type]
+    assert (world.invoke(function, copy.deepcopy(good)).error is None) is is_built
