@@ -4,6 +4,9 @@ The result is a table that people read, tests/output/refusals.txt. It is compare
 a difference is a change of what the doors let in.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import pytest
 
 from local.plan import ACCOUNT, PROJECT, REGION
@@ -37,9 +40,8 @@ def test_every_function_has_a_row():
 @pytest.mark.parametrize("stage", ["offline", "prod"])
 def test_the_doors_refuse_what_the_committed_table_says(world, tmp_path, stage):
     strangers_token(world)
-    if stage == "prod":
-        _deploy_as_prod(world)
-    table = "\n".join(_section(world, kind, attacks) for kind, attacks in BY_KIND.items())
+    with _deployed_as_prod(world) if stage == "prod" else nullcontext():
+        table = "\n".join(_section(world, kind, attacks) for kind, attacks in BY_KIND.items())
     actual = tmp_path / "refusals.txt"
     actual.write_text(table)
     assert table == COMMITTED.read_text(), (
@@ -48,9 +50,11 @@ def test_the_doors_refuse_what_the_committed_table_says(world, tmp_path, stage):
     )
 
 
-def _deploy_as_prod(world: World) -> None:
+@contextmanager
+def _deployed_as_prod(world: World) -> Iterator[None]:
     """Give each function the environment of the template of prod, but for addresses and names of this machine."""
     template = load_template(PROJECT / "serverless.yml", "prod", REGION, ACCOUNT)
+    before = {name: dict(variables) for name, variables in world.variables.items()}
     for name, variables in world.variables.items():
         deployed = template.functions[name].environment
         here = {setting for setting, value in variables.items() if "127.0.0.1" in value or setting in LOCAL_NAMES}
@@ -61,6 +65,12 @@ def _deploy_as_prod(world: World) -> None:
             if isinstance(value, str) and setting not in here | STAND_INS.keys()
         }
         assert variables["STAGE"] == "prod"
+    try:
+        yield
+    finally:
+        for name, variables in before.items():
+            world.variables[name].clear()
+            world.variables[name].update(variables)
 
 
 def _section(world: World, kind: str, attacks: dict[str, Attack]) -> str:

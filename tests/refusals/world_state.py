@@ -31,9 +31,8 @@ def state_of(world: World) -> dict[str, Any]:
 def _digests(world: World) -> dict[str, str]:
     """A digest of each table, read in one query."""
     names = sorted(row["table_name"] for row in world.rows(TABLES))
-    whole = " union all ".join(
-        f"select '{name}' as name, to_jsonb(t)::text as row from public.{name} t" for name in names
-    )
+    one = "select '{0}' as name, to_jsonb(t)::text as row from public.{0} t"
+    whole = " union all ".join(one.format(name) for name in names)
     rows: dict[str, list[str]] = {name: [] for name in names}
     for found in world.rows(whole):
         if json.loads(found["row"]).get("trusted") is not False:
