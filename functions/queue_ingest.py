@@ -7,6 +7,7 @@ that name. Its outcome is written down: ready, or refused with the reason that i
 import hashlib
 import logging
 
+from shared import metrics
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.prices import cost, tokens_at_most
 from shared.abuse.server_books import ServerBooks
@@ -42,7 +43,10 @@ OBJECT_SECONDS, READING_SECONDS = 10.0, 20.0
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, read, cut, embed, settle; then the objects that nothing names any more."""
+    """Claim, read, cut, embed, settle; then the objects that nothing names any more.
+
+    An object that is not there is waited for until its form has expired.
+    """
     tenant, file = request.ids["tenant"], request.ids["file"]
     claim = files.claim_file(tenant, file, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
@@ -53,7 +57,11 @@ def handler(request: Request) -> Response:
         gone = files.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason=refused.reason)
         outcome = "refused"
         log.info("file refused", extra={"reason": refused.reason})
-    except Unavailable:
+    except Unavailable as problem:
+        if claim.is_late:
+            files.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason="given_up")
+            log.error("file given up", extra={"problem": problem.name})
+            return Response(body={"outcome": "refused"})
         # Given back, so that the queue's next try finds it free.
         files.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
         raise
@@ -68,7 +76,7 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
         raise RefusedFileError("unreadable")
     data = objects.get("knowledge", claim.object_key, min(OBJECT_SECONDS, request.deadline.remaining()))
     if data is None:
-        raise RefusedFileError("missing")
+        return _without_object(tenant, file, claim, request)
     if len(data) > claim.bytes:
         raise RefusedFileError("too_big")
     text = words_of(kind_of(claim.name), data, min(READING_SECONDS, request.deadline.remaining()))
@@ -87,6 +95,17 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
         chunks=[{"body": body, "embedding": vector} for body, vector in zip(safe, vectors, strict=True)],
     )
     return gone, "ready"
+
+
+def _without_object(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[list[str], str]:
+    """Give back a file that may still come; else raise RefusedFileError."""
+    if not claim.is_expired:
+        return files.settle_file(tenant, file, claim.fence, "waiting", request.deadline), "awaited"
+    if claim.is_announced:
+        # Either the member's upload failed, or our role lacks s3:GetObject: then many files end like this at once.
+        metrics.note_missing_object()
+        log.error("object missing or forbidden", extra={"bucket": "knowledge"})
+    raise RefusedFileError("missing")
 
 
 def _embedded(tenant: str, claim: FileClaim, passages: list[str], request: Request) -> list[list[float]]:

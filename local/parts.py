@@ -67,8 +67,8 @@ def run_aws(plan: Plan) -> None:
     from local.template import load_template
 
     end = _asked_to_end()
-    with aws.serve(plan.ports["aws"]) as url:
-        template = load_template(PROJECT / "serverless.yml", STAGE, REGION, ACCOUNT)
+    template = load_template(PROJECT / "serverless.yml", STAGE, REGION, ACCOUNT)
+    with aws.serve(plan.ports["aws"], template) as url:
         aws.Cloud(url, template, environment.secret_parameters(plan)).create()
         _mark_ready("aws")
         end.wait()

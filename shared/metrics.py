@@ -29,6 +29,8 @@ OUTCOMES = frozenset(
         *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had
         *("busy", "done", "nothing", "absent"),
+        # of a file that has not come to the bucket yet
+        "awaited",
         # of a message that stood for many turns
         "spread",
     }
@@ -83,6 +85,11 @@ def note_alert(policy: str, level: int) -> None:
 def note_guard(what: str) -> None:
     """The guards of texts had something to say: "flagged" or "blocked" of what came, "refused" of an answer."""
     _count(f"guard_{what}", 1)
+
+
+def note_missing_object() -> None:
+    """An object that should be there is missing, or a role may not read it: S3 does not say which."""
+    _count("objects_missing", 1)
 
 
 def note_drift(amount: int) -> None:

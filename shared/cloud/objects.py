@@ -38,14 +38,18 @@ def form(bucket: Bucket, key: str, media_type: str, size: int) -> tuple[str, dic
 
 
 def get(bucket: Bucket, key: str, seconds: float, most: int = MAXIMUM_ANSWER) -> bytes | None:
-    """The object, of at most so many bytes, or None where there is none.
+    """The object, of at most so many bytes, or None where it is missing or the role may not read it.
 
+    The roles have no s3:ListBucket, so S3 answers 403 AccessDenied for both and never says which. A caller that gives
+    up on a missing object must not delete it.
     Raises Unavailable (`s3_refused`, `upstream_answer_too_large`).
     """
     answer = _ask("GET", bucket, key, seconds, most=most)
-    if answer.status not in (200, 404):
+    if answer.status == 404 or (answer.status == 403 and b"<Code>AccessDenied</Code>" in answer.body):
+        return None
+    if answer.status != 200:
         raise Unavailable("s3_refused")
-    return answer.body if answer.status == 200 else None
+    return answer.body
 
 
 def delete(bucket: Bucket, key: str, seconds: float) -> None:
