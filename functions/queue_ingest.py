@@ -1,7 +1,7 @@
 """The ingest queue calls with a file that the assistant is to know.
 
-One worker claims it, reads it in a process of its own, and puts its passages in place of those of an earlier file of
-that name. Its outcome is written down: ready, or refused with the reason that its owner sees.
+One worker claims it, has it read by a function of its own, and puts its passages in place of those of an earlier file
+of that name. Its outcome is written down: ready, or refused with the reason that its owner sees.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
 from shared.knowledge.chunks import cut
 from shared.knowledge.kinds import kind_of
-from shared.knowledge.reading import words_of
+from shared.knowledge.reader import text_of
 from shared.knowledge.refusal import RefusedFileError
 from shared.settings import Setting, read
 
@@ -38,7 +38,8 @@ GUARD = guard(
 CLAIM_SECONDS = 60
 # A file that so many workers died of is left alone.
 ATTEMPTS_AT_MOST = 4
-OBJECT_SECONDS, READING_SECONDS = 10.0, 20.0
+# A try of the reader, from its cold start to its answer, takes 40 s at most.
+OBJECT_SECONDS, READING_SECONDS = 10.0, 41.0
 
 
 @GUARD
@@ -79,7 +80,7 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
         return _without_object(tenant, file, claim, request)
     if len(data) > claim.bytes:
         raise RefusedFileError("too_big")
-    text = words_of(kind_of(claim.name), data, min(READING_SECONDS, request.deadline.remaining()))
+    text = text_of(kind_of(claim.name), claim.object_key, min(READING_SECONDS, request.deadline.remaining()))
     passages = cut(text)
     safe = [passage for passage in passages if is_safe(passage)]
     vectors = _embedded(tenant, claim, safe, request)

@@ -19,7 +19,8 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local import forms, moto_state, roles
+from local import forms, invocations, moto_state, roles
+from local.runtime import Invoke
 from local.signatures import SECRET_KEY
 from local.template import GetAtt, Queue, Ref, Template, TemplateError
 
@@ -112,13 +113,14 @@ class Cloud:
 
 
 @contextmanager
-def serve(port: int = 0, template: Template | None = None) -> Iterator[str]:
+def serve(port: int = 0, template: Template | None = None, invoke: Invoke | None = None) -> Iterator[str]:
     """Run an empty local AWS in a thread and give its URL; port 0 takes a free one.
 
     With a template, each of its functions may do what its role allows; without one only the operator has access.
+    `invoke` runs the functions that others invoke (local/invocations.py).
     moto keeps its state for the process: two of them in one process are one account.
     """
-    server = _server(port, template)
+    server = _server(port, template, invoke)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     url = f"http://{HOST}:{server.server_port}"
@@ -144,8 +146,11 @@ class _RequestHandler(MotoRequestHandler):
         pass
 
 
-def _server(port: int, template: Template | None) -> BaseWSGIServer:
+def _server(port: int, template: Template | None, invoke: Invoke | None) -> BaseWSGIServer:
     application = forms.checked(_one_at_a_time(), SECRET_KEY)
+    if template is not None and invoke is not None:
+        # In front of moto's lock: a function that is invoked here calls this server in turn.
+        application = invocations.answered(application, template, invoke)
     if template is not None:
         application = roles.enforced(application, template, Cloud("", template, {}).resolve, OPERATOR)
     return make_server(HOST, port, application, threaded=True, request_handler=_RequestHandler)

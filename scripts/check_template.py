@@ -42,6 +42,10 @@ SILENCED = {
         r"CronUnderscore\w+",
         "a cron function has two doors on purpose: its schedule, and a POST with a bearer",
     ),
+    "WS1000": (
+        r"Internal\w+",
+        "tracing takes a permission, and an internal function has none; our own rule looks at it",
+    ),
     "ES1001": (r"Queue\w+", "for SQS the queue's redrive policy is the failure destination; our own rule looks at it"),
     "ES1007": (r"CronUnderscore\w+", "the EventInvokeConfig is there, by Ref not GetAtt; our own rule looks at it"),
     "ES6000": (r"\w+DeadLetters|\w+Failures", "a queue of failures has no queue of failures; it has an alarm"),

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.audit.declared import KIND_OF, KINDS, Declared
+from scripts.audit.declared import KIND_OF, KINDS, WITHOUT_ROUTE, Declared
 from scripts.audit.facts import Facts, Signature
 from scripts.audit.findings import Finding
 
@@ -134,9 +134,23 @@ def _check_kind(declared: Declared, wanted: str | None, facts: Facts) -> Iterato
             yield Finding(file, line, "public-reason", "write down in a sentence why anybody may call this")
         if not _is_count(rate) or rate == 0:
             yield Finding(file, line, "public-rate", "give rate: calls a minute from one address, 1 or more")
+    if declared.kind == "internal":
+        yield from _check_internal(declared, facts)
     for name, value in options.items():
         if declared.kind == "jwt" and not (isinstance(value, bool) or (_is_count(value) and value > 0)):
             yield Finding(file, line, "guard-argument", f"give {name} as True or as a number of seconds")
+
+
+def _check_internal(declared: Declared, facts: Facts) -> Iterator[Finding]:
+    """It runs what nobody trusts, so it has nothing that could be taken."""
+    caller = declared.options.get("caller")
+    if not isinstance(caller, str) or caller == declared.name or not facts.has_function(caller):
+        message = "name the one function of functions/ that invokes this one"
+        yield Finding(declared.file, declared.kind_line, "internal-caller", message)
+    for argument in ("secrets", "writes", "consumes", "rates", "rate", "body_limit"):
+        if declared.arguments.get(argument):
+            message = f"take {argument} out: an internal function has no secret, writes nothing and uses nothing up"
+            yield Finding(declared.file, declared.line_of(argument), "internal-holds", message)
 
 
 def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
@@ -145,7 +159,7 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
     if not isinstance(methods, tuple) or not set(methods) <= METHODS or len(set(methods)) < len(methods):
         message = f"give methods as a tuple of {', '.join(sorted(METHODS))}, each once"
         yield Finding(file, declared.line_of("methods"), "guard-methods", message)
-    elif bool(methods) == (declared.kind == "queue"):
+    elif bool(methods) == (declared.kind in WITHOUT_ROUTE):
         message = "take methods out: no HTTP request comes here" if methods else "say which methods it answers"
         yield Finding(file, declared.line_of("methods"), "guard-methods", message)
     limit = given.get("body_limit", 0)

@@ -116,6 +116,18 @@ def handler(request: Request) -> Response:
     return Response()
 '''
 
+INTERNAL = '''"""The reply queue's function invokes. Nothing is changed. The text is answered."""
+
+from shared.guard import Request, Response, guard, internal
+
+GUARD = guard(internal("queue_reply"), seconds=2.0, secrets=(), writes=(), store_down="refuse")
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    return Response()
+'''
+
 DEPLOYMENT = """service: small
 
 prefixes:
@@ -153,6 +165,10 @@ functions:
     timeout: 6
     environment:
       REPLY_QUEUE_ARN: !GetAtt ReplyQueue.Arn
+    iamRoleStatements:
+      - Effect: Allow
+        Action: "lambda:InvokeFunction"
+        Resource: !GetAtt InternalUnderscorereadLambdaFunction.Arn
     events:
       - sqs:
           arn: !GetAtt ReplyQueue.Arn
@@ -172,6 +188,12 @@ functions:
     handler: functions/public_health.handler
     events:
       - httpApi: {method: GET, path: /public/health}
+
+  internal_read:
+    handler: functions/internal_read.handler
+    tracing: PassThrough
+    iamRoleStatementsInherit: false
+    iamRoleStatements: []
 
 resources:
   Resources:
@@ -208,11 +230,11 @@ def read(setting): ...
 
 GUARD_PACKAGE = """
 from shared.guard.declaration import Guard as guard
-from shared.guard.kinds import cron, hmac, jwt, public, queue
+from shared.guard.kinds import cron, hmac, internal, jwt, public, queue
 from shared.guard.request import Request
 from shared.guard.response import Response
 
-__all__ = ["Request", "Response", "cron", "guard", "hmac", "jwt", "public", "queue"]
+__all__ = ["Request", "Response", "cron", "guard", "hmac", "internal", "jwt", "public", "queue"]
 """
 
 KINDS = """
@@ -222,6 +244,7 @@ def hmac(scheme: str): ...
 def jwt(*, aal2: bool = False, fresh_totp: int = 0, legacy: bool = False): ...
 def cron(): ...
 def queue(name: str): ...
+def internal(caller: str): ...
 def public(*, reason: str, rate: int): ...
 """
 
@@ -260,6 +283,7 @@ ROWS = """ROWS: dict[str, object] = {
     "queue_reply": 3,
     "cron_sweep": 4,
     "public_health": 5,
+    "internal_read": 6,
 }
 """
 
@@ -269,6 +293,7 @@ webhook_meta   200   401     200
 queue_reply    done  back    done
 cron_sweep     501   401     501
 public_health  200   -       200
+internal_read  ran   error   ran
 """
 
 FILES = {
@@ -277,6 +302,7 @@ FILES = {
     "functions/queue_reply.py": QUEUE,
     "functions/cron_sweep.py": CRON,
     "functions/public_health.py": PUBLIC,
+    "functions/internal_read.py": INTERNAL,
     "serverless.yml": DEPLOYMENT,
     "shared/settings.py": SETTINGS,
     "shared/errors.py": "class NotBuilt(Exception): ...\n",
