@@ -1,12 +1,13 @@
 """The ingest queue calls with a file that the assistant is to know.
 
-One worker claims it, reads it in a process of its own, and puts its passages in place of those of an earlier file of
-that name. Its outcome is written down: ready, or refused with the reason that its owner sees.
+One worker claims it, has it read by a function of its own, and puts its passages in place of those of an earlier file
+of that name. Its outcome is written down: ready, or refused with the reason that its owner sees.
 """
 
 import hashlib
 import logging
 
+from shared import metrics
 from shared.abuse.admission import Account, Denied, Want, admit
 from shared.abuse.prices import cost, tokens_at_most
 from shared.abuse.server_books import ServerBooks
@@ -19,7 +20,7 @@ from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, queue
 from shared.knowledge.chunks import cut
 from shared.knowledge.kinds import kind_of
-from shared.knowledge.reading import words_of
+from shared.knowledge.reader import text_of
 from shared.knowledge.refusal import RefusedFileError
 from shared.settings import Setting, read
 
@@ -46,12 +47,16 @@ GUARD = guard(
 CLAIM_SECONDS = 60
 # A file that so many workers died of is left alone.
 ATTEMPTS_AT_MOST = 4
-OBJECT_SECONDS, READING_SECONDS = 10.0, 20.0
+# A try of the reader, from its cold start to its answer, takes 40 s at most.
+OBJECT_SECONDS, READING_SECONDS = 10.0, 41.0
 
 
 @GUARD
 def handler(request: Request) -> Response:
-    """Claim, read, cut, embed, settle; then the objects that nothing names any more."""
+    """Claim, read, cut, embed, settle; then the objects that nothing names any more.
+
+    An object that is not there is waited for until its form has expired.
+    """
     tenant, file = request.ids["tenant"], request.ids["file"]
     claim = files.claim_file(tenant, file, CLAIM_SECONDS, request.deadline)
     if claim.state != "claimed":
@@ -62,7 +67,11 @@ def handler(request: Request) -> Response:
         gone = files.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason=refused.reason)
         outcome = "refused"
         log.info("file refused", extra={"reason": refused.reason})
-    except Unavailable:
+    except Unavailable as problem:
+        if claim.is_late:
+            files.settle_file(tenant, file, claim.fence, "refused", request.deadline, reason="given_up")
+            log.error("file given up", extra={"problem": problem.name})
+            return Response(body={"outcome": "refused"})
         # Given back, so that the queue's next try finds it free.
         files.settle_file(tenant, file, claim.fence, "waiting", request.deadline)
         raise
@@ -77,10 +86,10 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
         raise RefusedFileError("unreadable")
     data = objects.get("knowledge", claim.object_key, min(OBJECT_SECONDS, request.deadline.remaining()))
     if data is None:
-        raise RefusedFileError("missing")
+        return _without_object(tenant, file, claim, request)
     if len(data) > claim.bytes:
         raise RefusedFileError("too_big")
-    text = words_of(kind_of(claim.name), data, min(READING_SECONDS, request.deadline.remaining()))
+    text = text_of(kind_of(claim.name), claim.object_key, min(READING_SECONDS, request.deadline.remaining()))
     passages = cut(text)
     safe = [passage for passage in passages if is_safe(passage)]
     vectors = _embedded(tenant, claim, safe, request)
@@ -96,6 +105,17 @@ def _take(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[l
         chunks=[{"body": body, "embedding": vector} for body, vector in zip(safe, vectors, strict=True)],
     )
     return gone, "ready"
+
+
+def _without_object(tenant: str, file: str, claim: FileClaim, request: Request) -> tuple[list[str], str]:
+    """Give back a file that may still come; else raise RefusedFileError."""
+    if not claim.is_expired:
+        return files.settle_file(tenant, file, claim.fence, "waiting", request.deadline), "awaited"
+    if claim.is_announced:
+        # Either the member's upload failed, or our role lacks s3:GetObject: then many files end like this at once.
+        metrics.note_missing_object()
+        log.error("object missing or forbidden", extra={"bucket": "knowledge"})
+    raise RefusedFileError("missing")
 
 
 def _embedded(tenant: str, claim: FileClaim, passages: list[str], request: Request) -> list[list[float]]:

@@ -7,6 +7,7 @@ outcome is written down: kept, or refused with the reason that the business sees
 import logging
 from typing import NamedTuple
 
+from shared import metrics
 from shared.abuse.admission import Account, Denied, Grant, Want, admit
 from shared.abuse.server_books import ServerBooks
 from shared.cloud import objects
@@ -60,6 +61,9 @@ def handler(request: Request) -> Response:
         return Response(body={"outcome": claim.state})
     try:
         taken = _take(tenant, media, claim, request)
+    except _AwaitedError:
+        rows.settle_media(tenant, media, claim.fence, "waiting", request.deadline)
+        return Response(body={"outcome": "awaited"})
     except RefusedMediaError as refused:
         log.info("media refused", extra={"reason": refused.reason})
         rows.settle_media(tenant, media, claim.fence, "refused", request.deadline, reason=refused.reason)
@@ -83,6 +87,10 @@ def handler(request: Request) -> Response:
     return Response(body={"outcome": "kept"})
 
 
+class _AwaitedError(Exception):
+    """What a person sends has not come to the bucket yet, and its form is still valid."""
+
+
 class Taken(NamedTuple):
     """What lies in the bucket; `size` in bytes, `reference` as WhatsApp calls what goes out."""
 
@@ -92,7 +100,7 @@ class Taken(NamedTuple):
 
 
 def _take(tenant: str, media: str, claim: MediaClaim, request: Request) -> Taken:
-    """Raises RefusedMediaError or Unavailable."""
+    """Raises RefusedMediaError, _AwaitedError or Unavailable."""
     if claim.attempts > ATTEMPTS_AT_MOST:
         raise RefusedMediaError("unreadable")
     if claim.is_late:
@@ -134,7 +142,12 @@ def _fetched(channel: ChannelFacts, reference: str, token: Sensitive | None, gra
 def _out(key: str, claim: MediaClaim, channel: ChannelFacts, token: Sensitive | None, request: Request) -> Taken:
     """What a person sends, from the bucket to WhatsApp; a page fetches it itself when the message leaves."""
     data = objects.get("media", key, min(OBJECT_SECONDS, request.deadline.remaining()), MAXIMUM_BYTES)
+    if data is None and not claim.is_expired:
+        raise _AwaitedError
     if data is None:
+        # Either the person's upload failed, or our role lacks s3:GetObject: then many end like this at once.
+        metrics.note_missing_object()
+        log.error("object missing or forbidden", extra={"bucket": "media"})
         raise RefusedMediaError("missing")
     if type_of(claim.kind, data) != claim.media_type or len(data) != claim.bytes:
         raise RefusedMediaError("kind_differs")

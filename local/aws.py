@@ -1,7 +1,8 @@
 """The local AWS: moto's SQS, S3, SSM and KMS on one address, holding what serverless.yml declares.
 
-moto checks no signature and no permission. Names, URLs and ARNs follow from the template and the address alone, so
-that the environment of every function is known before the server runs.
+Forms, signatures and permissions, which moto does not check, are checked in front of it (forms.py, signatures.py,
+roles.py). Names, URLs and ARNs follow from the template and the address alone, so that the environment of every
+function is known before the server runs.
 """
 
 import importlib
@@ -18,12 +19,14 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local import forms, moto_state
+from local import forms, invocations, moto_state, roles
+from local.runtime import Invoke
+from local.signatures import SECRET_KEY
 from local.template import GetAtt, Queue, Ref, Template, TemplateError
 
 HOST = "127.0.0.1"
-# The functions of the offline world have it in their environment, as a role's.
-SECRET_KEY = "local"
+# The operator's access key: tests and tools have every permission.
+OPERATOR = "local"
 
 
 class Cloud:
@@ -37,7 +40,7 @@ class Cloud:
         self.url = url
         self.template = template
         self.parameters = parameters
-        self._session = boto3.Session("local", "local", region_name=template.region)
+        self._session = boto3.Session(OPERATOR, SECRET_KEY, region_name=template.region)
         self._clients: dict[str, Any] = {}
         self._created: object = None
         self._creating_client = threading.Lock()
@@ -53,6 +56,7 @@ class Cloud:
     def resolve(self, value: Ref | GetAtt) -> str:
         """What CloudFormation puts in place of a Ref or a GetAtt. Raises TemplateError for what is not here."""
         queue, bucket = self.template.queues.get(value.name), self.template.buckets.get(value.name)
+        function = self.template.function_named(value.name)
         match value:
             case Ref() if queue:
                 return self.queue_url(value.name)
@@ -64,7 +68,13 @@ class Cloud:
                 return bucket.name
             case GetAtt(_, "Arn") if bucket:
                 return f"arn:aws:s3:::{bucket.name}"
-        raise TemplateError(f"{value} is neither a queue nor a bucket of the template")
+            case Ref() if function:
+                return self.template.deployed_name(function)
+            case GetAtt(_, "Arn") if function:
+                return self.template.arn("lambda", f"function:{self.template.deployed_name(function)}")
+            case GetAtt(_, "Arn") if value.name in self.template.master_keys:
+                return self.template.arn("kms", f"key/{value.name}")
+        raise TemplateError(f"{value} is neither a queue, a bucket, a key nor a function of the template")
 
     def queue_url(self, logical_name: str) -> str:
         """The URL of a queue, by its logical name in the template."""
@@ -103,12 +113,14 @@ class Cloud:
 
 
 @contextmanager
-def serve(port: int = 0) -> Iterator[str]:
+def serve(port: int = 0, template: Template | None = None, invoke: Invoke | None = None) -> Iterator[str]:
     """Run an empty local AWS in a thread and give its URL; port 0 takes a free one.
 
+    With a template, each of its functions may do what its role allows; without one only the operator has access.
+    `invoke` runs the functions that others invoke (local/invocations.py).
     moto keeps its state for the process: two of them in one process are one account.
     """
-    server = _server(port)
+    server = _server(port, template, invoke)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     url = f"http://{HOST}:{server.server_port}"
@@ -134,14 +146,20 @@ class _RequestHandler(MotoRequestHandler):
         pass
 
 
-def _server(port: int) -> BaseWSGIServer:
-    return make_server(HOST, port, _one_at_a_time(), threaded=True, request_handler=_RequestHandler)
+def _server(port: int, template: Template | None, invoke: Invoke | None) -> BaseWSGIServer:
+    application = forms.checked(_one_at_a_time(), SECRET_KEY)
+    if template is not None and invoke is not None:
+        # In front of moto's lock: a function that is invoked here calls this server in turn.
+        application = invocations.answered(application, template, invoke)
+    if template is not None:
+        application = roles.enforced(application, template, Cloud("", template, {}).resolve, OPERATOR)
+    return make_server(HOST, port, application, threaded=True, request_handler=_RequestHandler)
 
 
 def _one_at_a_time() -> Callable[..., Iterable[bytes]]:
     """moto's application behind a lock: two receivers at once could otherwise get the same message."""
     _import_ssm_without_ec2_tables()
-    application = forms.checked(DomainDispatcherApplication(create_backend_app), SECRET_KEY)
+    application = DomainDispatcherApplication(create_backend_app)
     lock = threading.Lock()
 
     def serialised(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

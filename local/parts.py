@@ -62,13 +62,13 @@ def run_supabase(plan: Plan) -> None:
 
 
 def run_aws(plan: Plan) -> None:
-    """SQS, S3 and SSM; ready when they hold what serverless.yml declares."""
-    from local import aws
+    """SQS, S3, SSM and Lambda's Invoke; ready when they hold what serverless.yml declares."""
+    from local import aws, invocations
     from local.template import load_template
 
     end = _asked_to_end()
-    with aws.serve(plan.ports["aws"]) as url:
-        template = load_template(PROJECT / "serverless.yml", STAGE, REGION, ACCOUNT)
+    template = load_template(PROJECT / "serverless.yml", STAGE, REGION, ACCOUNT)
+    with aws.serve(plan.ports["aws"], template, invocations.over_http(plan.url("functions"))) as url:
         aws.Cloud(url, template, environment.secret_parameters(plan)).create()
         _mark_ready("aws")
         end.wait()
@@ -102,6 +102,7 @@ def run_gateway(plan: Plan) -> None:
     """API Gateway, the processes of the functions, the pump of their queues, and the schedules."""
     from local.aws import Cloud
     from local.gateway import application
+    from local.invocations import application_of
     from local.pump import Pump
     from local.runtime import Environments
     from local.schedules import Schedules
@@ -123,7 +124,12 @@ def run_gateway(plan: Plan) -> None:
     threading.Thread(target=schedules.run, args=(end,), name="schedules", daemon=True).start()
     try:
         # Whatever a function did may have fed a queue: look at once.
-        run({plan.ports["gateway"]: application(template, environments.invoke, lambda *_: poke.set())})
+        run(
+            {
+                plan.ports["gateway"]: application(template, environments.invoke, lambda *_: poke.set()),
+                plan.ports["functions"]: application_of(environments.invoke),
+            }
+        )
     finally:
         end.set()
         environments.stop()

@@ -18,7 +18,7 @@ STAGE = "local"
 REGION = "sa-east-1"
 ACCOUNT = "123456789012"
 FIRST_PORT = 8700
-PARTS = ("gateway", "supabase", "upstash", "aws", "meta", "model", "postgres")
+PARTS = ("gateway", "supabase", "upstash", "aws", "meta", "model", "functions", "postgres")
 
 
 def _random_key(prefix: str = "") -> str:

@@ -57,7 +57,10 @@ Value = str | Ref | GetAtt | Sub
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function: `timeout` in seconds, `memory` in MB, `concurrency` None when nothing is reserved."""
+    """One Lambda function: `timeout` in seconds, `memory` in MB, `concurrency` None when nothing is reserved.
+
+    `statements` are the IAM statements of its role, besides those for logs and event sources that osls adds.
+    """
 
     name: str
     handler: str
@@ -65,6 +68,7 @@ class Function:
     memory: int
     concurrency: int | None
     environment: dict[str, Value]
+    statements: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,18 @@ class Template:
     routes: list[Route] = field(default_factory=list)
     queues: dict[str, Queue] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    # Logical names of KMS keys.
+    master_keys: set[str] = field(default_factory=set)
     event_sources: list[EventSource] = field(default_factory=list)
     schedules: list[Schedule] = field(default_factory=list)
 
     def deployed_name(self, function: str) -> str:
         """The name that a function has in AWS, which is not its key in the file."""
         return f"{self.service}-{self.stage}-{function}"
+
+    def function_named(self, logical_name: str) -> str | None:
+        """The function that osls gives this logical name, as in `!GetAtt QueueUnderscorereplyLambdaFunction.Arn`."""
+        return next((name for name in self.functions if _logical_name(name) == logical_name), None)
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource in the template's region and account."""
@@ -153,7 +163,8 @@ class Template:
         environment = {
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "local",
+            # The local AWS takes it for the function's role (local/roles.py).
+            "AWS_ACCESS_KEY_ID": function,
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_SESSION_TOKEN": "local",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.runtime}",
@@ -210,11 +221,17 @@ def load_template(path: Path, stage: str, region: str, account: str) -> Template
             raise TemplateError(f"provider.httpApi.{key} is not understood by the offline world")
     template = Template(document["service"], stage, region, account, provider["runtime"])
     _read_resources(template, document.get("resources", {}).get("Resources", {}))
+    inherits = bool(document.get("custom", {}).get("serverless-iam-roles-per-function", {}).get("defaultInherit"))
     for name, entry in document.get("functions", {}).items():
-        template.functions[name] = _read_function(name, entry, provider)
+        template.functions[name] = _read_function(name, entry, provider, inherits)
         for event in entry.get("events", []):
             _read_event(template, name, event)
     return template
+
+
+def _logical_name(function: str) -> str:
+    text = function.replace("-", "Dash").replace("_", "Underscore")
+    return f"{text[:1].upper()}{text[1:]}LambdaFunction"
 
 
 class _Loader(yaml.SafeLoader):
@@ -293,7 +310,7 @@ def _resolve_variables(document: dict[str, Any], stage: str, region: str) -> dic
 
 
 def _read_resources(template: Template, resources: dict[str, Any]) -> None:
-    """Queues and buckets; the offline world has no use for the other resources (alarms, roles, policies)."""
+    """Queues, buckets and keys; the offline world has no use for the other resources (alarms, roles, policies)."""
     for logical_name, resource in resources.items():
         properties = resource.get("Properties", {})
         generated_name = f"{template.service}-{template.stage}-{logical_name.lower()}"
@@ -303,9 +320,13 @@ def _read_resources(template: Template, resources: dict[str, Any]) -> None:
             template.queues[logical_name] = Queue(logical_name, name, properties)
         elif resource.get("Type") == "AWS::S3::Bucket":
             template.buckets[logical_name] = Bucket(logical_name, properties.get("BucketName", generated_name))
+        elif resource.get("Type") == "AWS::KMS::Key":
+            template.master_keys.add(logical_name)
 
 
-def _read_function(name: str, entry: dict[str, Any], provider: dict[str, Any]) -> Function:
+def _read_function(name: str, entry: dict[str, Any], provider: dict[str, Any], inherits: bool) -> Function:
+    common = provider.get("iam", {}).get("role", {}).get("statements", [])
+    own = entry.get("iamRoleStatements", [])
     environment = {**provider.get("environment", {}), **entry.get("environment", {})}
     return Function(
         name=name,
@@ -314,6 +335,7 @@ def _read_function(name: str, entry: dict[str, Any], provider: dict[str, Any]) -
         memory=int(entry.get("memorySize", provider.get("memorySize", 1024))),
         concurrency=entry.get("reservedConcurrency"),
         environment={key: _environment_value(name, key, value) for key, value in environment.items()},
+        statements=(*(common if entry.get("iamRoleStatementsInherit", inherits) else []), *own),
     )
 
 

@@ -285,6 +285,6 @@ def _serve_parts(stack: ExitStack, world: World) -> None:
         "model": model.application(keys.model),
         "gateway": gateway.application(world.template, world.invoke),
     }
-    stack.enter_context(aws.serve(plan.ports["aws"]))
+    stack.enter_context(aws.serve(plan.ports["aws"], world.template, world.invoke))
     for part, app in applications.items():
         stack.enter_context(serve(app, plan.ports[part]))

@@ -29,6 +29,8 @@ OUTCOMES = frozenset(
         *("sent", "unconfirmed", "later", "overtaken"),
         # of a claim that was not to be had
         *("busy", "done", "nothing", "absent"),
+        # of a file that has not come to the bucket yet
+        "awaited",
         # of a message that stood for many turns
         "spread",
     }
@@ -89,6 +91,11 @@ def note_stale_secrets() -> None:
     """Note that the call is served with secrets whose refresh failed; once a call, as a call reads them often."""
     if notes := _notes.get():
         notes.counts["stale_secrets"] = 1
+
+
+def note_missing_object() -> None:
+    """An object that should be there is missing, or a role may not read it: S3 does not say which."""
+    _count("objects_missing", 1)
 
 
 def note_drift(amount: int) -> None:

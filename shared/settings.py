@@ -49,6 +49,8 @@ class Setting(StrEnum):
     SEND_QUEUE_ARN = "SEND_QUEUE_ARN"
     INGEST_QUEUE_ARN = "INGEST_QUEUE_ARN"
     INGEST_QUEUE_URL = "INGEST_QUEUE_URL"
+    # The name in AWS of the function that reads files (functions/internal_read_file.py).
+    READ_FILE_FUNCTION = "READ_FILE_FUNCTION"
     BILLING_QUEUE_ARN = "BILLING_QUEUE_ARN"
     BILLING_QUEUE_URL = "BILLING_QUEUE_URL"
     MEDIA_QUEUE_ARN = "MEDIA_QUEUE_ARN"

@@ -12,6 +12,7 @@ from scripts.deployment.closure import Sources
 NAME = "SUPABASE_SECRET_KEY"
 HOLDER = "shared/data/database.py"
 FUNCTIONS = PROJECT / "functions"
+INTERNAL = sorted(path.stem for path in FUNCTIONS.glob("internal_*.py"))
 USER_SCOPED = sorted(path.stem for kind in ("ai_*.py", "app_*.py") for path in FUNCTIONS.glob(kind))
 FILES = sorted(path for folder in ("shared", "functions") for path in (PROJECT / folder).rglob("*.py"))
 
@@ -76,6 +77,20 @@ def test_a_function_that_a_person_calls_has_no_way_to_the_secret_key(sources, fu
         f"You are here because {function} reaches the module with the secret key by {' -> '.join(way or ())}: "
         "shapes of rows are in shared/data/rows.py, a person's access in shared/data/user_store.py."
     )
+
+
+@pytest.mark.parametrize("function", INTERNAL)
+def test_an_internal_function_has_no_way_to_a_secret_a_database_or_a_model(sources, function):
+    closure = sources.closure(function)
+    assert closure.guard.secrets == ()
+    for module in ("shared.data.database", "shared.data.encryption", "shared.cloud.queues", "shared.assistant.model"):
+        assert closure.shipped.modules.get(module) is None
+    assert "shared.knowledge.pdf" in closure.shipped.modules
+
+
+def test_the_caller_of_the_reader_has_no_parser(sources):
+    assert {"pypdf", "docx"} & sources.closure("queue_ingest").shipped.third_party.keys() == set()
+    assert {"pypdf", "docx"} <= sources.closure("internal_read_file").shipped.third_party.keys()
 
 
 def test_the_server_still_has_its_way(sources):

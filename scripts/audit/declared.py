@@ -4,10 +4,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # The prefix of a file fixes its guard's kind.
-KIND_OF = {"webhook": "hmac", "queue": "queue", "cron": "cron", "ai": "jwt", "app": "jwt", "public": "public"}
+KIND_OF = {
+    "webhook": "hmac",
+    "queue": "queue",
+    "cron": "cron",
+    "ai": "jwt",
+    "app": "jwt",
+    "public": "public",
+    "internal": "internal",
+}
 KINDS = frozenset(KIND_OF.values())
-# No HTTP request reaches these: a queue, a schedule.
-EVENT_KINDS = frozenset({"cron", "queue"})
+# No HTTP request reaches these: a queue, a schedule, another function of ours.
+EVENT_KINDS = frozenset({"cron", "internal", "queue"})
 
 
 @dataclass
@@ -62,7 +70,7 @@ class Declared:
     def guard(self) -> str:
         """The guard as people read it: jwt(aal2, fresh_totp=300), hmac(meta); without the reason of a public one."""
         shown = [
-            key if value is True else value if key in ("scheme", "name") else f"{key}={value}"
+            key if value is True else value if key in ("scheme", "name", "caller") else f"{key}={value}"
             for key, value in self.options.items()
             if key != "reason" and value is not False
         ]

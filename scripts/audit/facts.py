@@ -43,6 +43,10 @@ class Facts:
                 self._trees[path] = ast.Module([], [])
         return self._trees[path]
 
+    def has_function(self, name: str) -> bool:
+        """Whether functions/ has a file of this name."""
+        return (self.project / "functions" / f"{name}.py").is_file()
+
     def offers(self, module: str, name: str) -> bool:
         """Whether `name` is defined in a module of shared/, is a submodule of it, or is named in its `__all__`."""
         path = self.module(module)
@@ -92,7 +96,7 @@ def _signatures(modules: list[ast.Module]) -> dict[str, Signature]:
                 for part in node.body:
                     if isinstance(part, ast.FunctionDef) and part.name == "__init__":
                         found["guard"] = Signature(part.args)
-    if missing := {"guard", "hmac", "jwt", "cron", "queue", "public"} - found.keys():
+    if missing := {"guard", "hmac", "internal", "jwt", "cron", "queue", "public"} - found.keys():
         raise AuditError(f"shared/guard defines no {', '.join(sorted(missing))}")
     return found
 

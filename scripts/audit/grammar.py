@@ -11,7 +11,8 @@ from collections.abc import Iterator
 IMPORT_CALLS = {"ConfigDict": "pydantic", "Field": "pydantic", "timedelta": "datetime"}
 FIELD_ARGUMENTS = frozenset({"alias", "default", "ge", "gt", "le", "lt", "max_length", "min_length", "pattern"})
 DECORATORS = {"field_validator": "pydantic", "model_validator": "pydantic", "property": "", "staticmethod": ""}
-BASES = {"BaseModel": "pydantic", "NamedTuple": "typing"}
+# A base class, and the module that it comes from; none for a class of Python itself.
+BASES = {"BaseModel": "pydantic", "Exception": "", "NamedTuple": "typing"}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 
 
@@ -95,7 +96,7 @@ def _is_decorator(node: ast.expr, sources: dict[str, str]) -> bool:
 
 def _class(node: ast.ClassDef, sources: dict[str, str]) -> Iterator[ast.AST]:
     for base in node.bases:
-        if not (isinstance(base, ast.Name) and base.id in BASES and sources.get(base.id) == BASES[base.id]):
+        if not (isinstance(base, ast.Name) and base.id in BASES and sources.get(base.id, "") == BASES[base.id]):
             yield base
     yield from node.decorator_list
     yield from (keyword.value for keyword in node.keywords)

@@ -42,7 +42,7 @@ BOUNDS: dict[str, dict[str, tuple[float, float]]] = {
     # A monitor asks once a second; a page of one's own some times a minute.
     "public": {"seconds": (1, 4.5), "rate": (1, 60), "body_limit": (0, 16 * 1024)},
     # One function calls another of ours and waits for it.
-    "internal": {"seconds": (1, 58), "rate": (0, 0), "body_limit": (0, 0)},
+    "internal": {"seconds": (1, 58)},
 }
 # Of `rates`: calls, and the seconds that they are counted over.
 CALLS_BOUND, PERIOD_BOUND = (1, 1000), (1, 86_400)
@@ -155,9 +155,23 @@ def _check_kind(declared: Declared, wanted: str | None, facts: Facts) -> Iterato
             yield Finding(file, line, "public-reason", "write down in a sentence why anybody may call this")
         if not _is_count(rate) or rate == 0:
             yield Finding(file, line, "public-rate", "give rate: calls a minute from one address, 1 or more")
+    if declared.kind == "internal":
+        yield from _check_internal(declared, facts)
     for name, value in options.items():
         if declared.kind == "jwt" and not (isinstance(value, bool) or (_is_count(value) and value > 0)):
             yield Finding(file, line, "guard-argument", f"give {name} as True or as a number of seconds")
+
+
+def _check_internal(declared: Declared, facts: Facts) -> Iterator[Finding]:
+    """It runs what nobody trusts, so it has nothing that could be taken."""
+    caller = declared.options.get("caller")
+    if not isinstance(caller, str) or caller == declared.name or not facts.has_function(caller):
+        message = "name the one function of functions/ that invokes this one"
+        yield Finding(declared.file, declared.kind_line, "internal-caller", message)
+    for argument in ("secrets", "writes", "consumes", "rates", "rate", "body_limit"):
+        if declared.arguments.get(argument):
+            message = f"take {argument} out: an internal function has no secret, writes nothing and uses nothing up"
+            yield Finding(declared.file, declared.line_of(argument), "internal-holds", message)
 
 
 def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:

@@ -151,6 +151,8 @@ TYPES: dict[str, dict[str, Any]] = {
 THRESHOLDS: dict[str, tuple[float, str]] = {
     "ApproximateAgeOfOldestMessage": (300, "GreaterThanThreshold"),
     "Invocations": (1, "LessThanThreshold"),
+    # One upload that was announced and never came is a member's; several at once are a role's.
+    "objects_missing": (2, "GreaterThanThreshold"),
     "share": (0.2, "GreaterThanOrEqualToThreshold"),
 }
 _STAGE_SETTINGS = {

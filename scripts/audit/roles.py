@@ -11,6 +11,7 @@ from typing import Any
 from scripts.audit.consumption import Imports
 from scripts.audit.declared import Declared
 from scripts.audit.findings import Finding
+from scripts.audit.resources import logical
 from scripts.audit.template import Section, Tag
 
 FILE = "serverless.yml"
@@ -85,8 +86,8 @@ def _needed(
     if "destinations" in entry:
         needed.add(("sqs:SendMessage", "CronFailures.Arn", ""))
     for other in names.values():
-        if other.kind == "internal" and other.argument == function.name:
-            needed.add(("lambda:InvokeFunction", f"{other.name}", ""))
+        if other.kind == "internal" and other.options.get("caller") == function.name:
+            needed.add(("lambda:InvokeFunction", f"{logical(other.name)}LambdaFunction.Arn", ""))
     return needed
 
 

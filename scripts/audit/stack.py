@@ -97,7 +97,8 @@ FUNCTION: dict[str, Any] = {
     "maximumRetryAttempts?": Number(0, 2),
     "maximumEventAge?": Number(60, 3600),
     "destinations?": {"onFailure": {"type": "sqs", "arn": Tag("GetAtt", "CronFailures.Arn")}},
-    "tracing?": False,
+    # X-Ray takes a permission, and an internal function has none.
+    "tracing?": "PassThrough",
 }
 
 

@@ -76,7 +76,10 @@ def audit(project: Path, today: date) -> Audit:
         findings += check_stack(template)
         findings += check_resources(template.get("resources"), functions)
         told = {finding.file for finding in findings}
+        # A role depends on the internal functions that name its function, too.
         sound = [function for function in functions if function.file not in told]
+        unsound = {str(function.options.get("caller")) for function in functions if function.file in told}
+        sound = [function for function in sound if function.name not in unsound]
         findings += check_roles(template["functions"], sound, trees, imports)
     findings += check_witnesses(project, names, {name for name, tree in trees.items() if not is_built(tree)})
     if not names:

@@ -18,12 +18,14 @@ LOG_ACTIONS = {"logs:CreateLogStream", "logs:CreateLogGroup", "logs:PutLogEvents
 XRAY_ACTIONS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 RECEIVE_ACTIONS = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 KEY_ACTIONS = {"kms:Decrypt"}
+INVOKE_ACTIONS = {"lambda:InvokeFunction"}
 OBJECT_ACTIONS = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}
 KNOWN_ACTIONS = {
     *LOG_ACTIONS,
     *XRAY_ACTIONS,
     *RECEIVE_ACTIONS,
     *KEY_ACTIONS,
+    *INVOKE_ACTIONS,
     "sqs:SendMessage",
     *OBJECT_ACTIONS,
     "ssm:GetParameters",
@@ -33,6 +35,7 @@ REACH = {
     "receive from": RECEIVE_ACTIONS,
     "use the objects of": OBJECT_ACTIONS,
     "decrypt with": KEY_ACTIONS,
+    "invoke": INVOKE_ACTIONS,
 }
 PURPOSE_CONDITION = "kms:EncryptionContext:purpose"
 ASYNCHRONOUS_PRINCIPALS = {"events.amazonaws.com", "s3.amazonaws.com", "sns.amazonaws.com", "scheduler.amazonaws.com"}
@@ -98,7 +101,7 @@ def roles_read_the_secrets_of_the_guard(deployment: Deployment) -> Iterator[str]
 
 def roles_reach_their_own_queues_buckets_and_keys(deployment: Deployment) -> Iterator[str]:
     """Send where the environment or a failure points to, receive where the function is fed, write to its bucket,
-    decrypt with the keys that its environment names.
+    decrypt with the keys that its environment names, invoke the internal functions that name it as their caller.
     """
     fed = {deployment.function_at(mapping["FunctionName"]): name for name, _, mapping in deployment.sources()}
     failures = deployment.failure_queues()
@@ -108,8 +111,17 @@ def roles_reach_their_own_queues_buckets_and_keys(deployment: Deployment) -> Ite
         wanted = {
             "send to": (addressed & deployment.of_type("SQS::Queue").keys()) | ({failures.get(function, "")} - {""}),
             "receive from": {fed.get(function, "")} - {""},
-            "use the objects of": addressed & deployment.of_type("S3::Bucket").keys(),
+            # An internal function compares the bucket's name with an address; it reads by the address alone.
+            "use the objects of": set()
+            if deployment.is_internal(function)
+            else addressed & deployment.of_type("S3::Bucket").keys(),
             "decrypt with": set(targets(variables.get("KMS_KEY_ID"))),
+            "invoke": {
+                logical
+                for logical in deployment.of_type("Lambda::Function")
+                if (guard := deployment.guards.get(deployment.function_at({"Ref": logical})))
+                and (guard.kind, guard.argument) == ("internal", function)
+            },
         }
         for verb, actions in REACH.items():
             may = {target(resource) for resource in deployment.allowed(function, actions)}
@@ -117,6 +129,31 @@ def roles_reach_their_own_queues_buckets_and_keys(deployment: Deployment) -> Ite
                 yield f"{function} must {verb} {name}, but its role may not"
             for name in sorted(may - wanted[verb]):
                 yield f"{function} may {verb} {name or 'something unnamed'}, but has no business there"
+
+
+def internal_functions_may_do_nothing(deployment: Deployment) -> Iterator[str]:
+    """Their role writes their own log; no service may invoke them, and no queue feeds them."""
+    for function, properties in deployment.functions().items():
+        if not deployment.is_internal(function):
+            continue
+        group = f"/aws/lambda/{properties['FunctionName']}"
+        for statement in deployment.statements(properties.get("Role")):
+            actions = set(listed(statement["Action"]))
+            for action in sorted(actions - LOG_ACTIONS):
+                yield f"{function} may {action}: an internal function's role writes its log and nothing else"
+            if any(group not in json.dumps(resource) for resource in listed(statement["Resource"])):
+                yield f"{function} may write to other logs than {group}"
+        if properties.get("TracingConfig", {}).get("Mode") == "Active":
+            yield f"{function} is traced: that takes a permission, so set tracing: PassThrough"
+    invoked = [
+        *deployment.properties_of("Lambda::Permission").values(),
+        *deployment.properties_of("Lambda::EventSourceMapping").values(),
+        *deployment.properties_of("Lambda::EventInvokeConfig").values(),
+        *({"FunctionName": url["TargetFunctionArn"]} for url in deployment.properties_of("Lambda::Url").values()),
+    ]
+    for found in invoked:
+        if deployment.is_internal(deployment.function_at(found["FunctionName"])):
+            yield f"{deployment.function_at(found['FunctionName'])} may be invoked by others than its caller's role"
 
 
 def keys_turn_and_open_for_one_purpose(deployment: Deployment) -> Iterator[str]:
@@ -275,7 +312,7 @@ def functions_run_what_was_packaged(deployment: Deployment) -> Iterator[str]:
             yield f"{function} must run on python3.13 and arm64, for which its zip is made"
         if not str(properties.get("Code", {}).get("S3Key", "")).endswith(f"/{function}.zip"):
             yield f"{function} is not deployed from .package/{function}.zip: set package.artifact"
-        if properties.get("TracingConfig", {}).get("Mode") != "Active":
+        if properties.get("TracingConfig", {}).get("Mode") != "Active" and not deployment.is_internal(function):
             yield f"{function} is not traced"
 
 
@@ -324,8 +361,9 @@ def reservations_are_for_prod(deployment: Deployment) -> Iterator[str]:
         reserved = properties.get("ReservedConcurrentExecutions")
         if deployment.stage != "prod" and reserved is not None:
             yield f"{function} reserves concurrency in {deployment.stage}, which a new account refuses"
-        # A queue's function is held by maximumConcurrency.
-        if deployment.stage == "prod" and reserved is None and deployment.guards[function].kind != "queue":
+        # A queue's function is held by maximumConcurrency, and so is a function that only it invokes.
+        held = deployment.guards[function].kind in ("queue", "internal")
+        if deployment.stage == "prod" and reserved is None and not held:
             yield f"{function} has no reservedConcurrency in prod: a flood there stops every other function"
 
 
@@ -335,6 +373,7 @@ RULES: tuple[Rule, ...] = (
     roles_allow_nothing_wide,
     roles_read_the_secrets_of_the_guard,
     roles_reach_their_own_queues_buckets_and_keys,
+    internal_functions_may_do_nothing,
     keys_turn_and_open_for_one_purpose,
     queues_hide_messages_long_enough,
     queues_have_dead_letters_with_an_alarm,

@@ -37,6 +37,11 @@ class Deployment:
         properties = self.properties_of("Lambda::Function").get(target(value))
         return _own_name(properties) if properties else ""
 
+    def is_internal(self, function: str) -> bool:
+        """Whether only another function of ours invokes it."""
+        guard = self.guards.get(function)
+        return guard is not None and guard.kind == "internal"
+
     def statements(self, role: Any) -> list[dict[str, Any]]:
         """The IAM statements of the role that a reference points to."""
         policies = self.resources.get(target(role), {}).get("Properties", {}).get("Policies", [])

@@ -76,6 +76,10 @@ class Name(NamedTuple):
 def read_name(text: str) -> Name:
     """The name in a text. Raises BadName."""
     prefix, _, subject = text.partition("_")
+    if prefix == "internal":
+        raise BadName(
+            "An internal function has a caller that changes with it: write it by hand (docs/adding-a-function.md)."
+        )
     if prefix not in PREFIXES:
         raise BadName(f"{text!r} begins with no trigger: name it <trigger>_<subject>, with {', '.join(PREFIXES)}.")
     if re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", subject) is None:

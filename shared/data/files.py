@@ -15,7 +15,9 @@ _keys = TypeAdapter(list[str])
 class FileClaim(BaseModel):
     """The answer to a claim of a knowledge file; everything below `state` is there when it is "claimed".
 
-    `attempts` counts workers that did not come back, and this one; `bytes` are those that were announced.
+    `attempts` counts workers that did not come back, and this one; `bytes` are those that were announced. A member said
+    that a file which `is_announced` has come; the form of one that `is_expired` takes no file any more; one that
+    `is_late` is a day old, and this try is the last.
     """
 
     state: Literal["claimed", "busy", "done", "absent"]
@@ -25,6 +27,9 @@ class FileClaim(BaseModel):
     media_type: str = ""
     bytes: int = 0
     object_key: str = ""
+    is_announced: bool = False
+    is_expired: bool = False
+    is_late: bool = False
     budget: BudgetFacts | None = None
 
 
@@ -49,7 +54,7 @@ def settle_file(
 ) -> list[str]:
     """What became of a file: its passages ({body, embedding}), or why there are none; "waiting" gives it back.
 
-    The keys of objects that nothing names any more.
+    The keys of objects that nothing names any more; that of a file which is missing or given up stays.
     """
     arguments = {
         "p_tenant": tenant,

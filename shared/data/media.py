@@ -14,7 +14,8 @@ class MediaClaim(BaseModel):
 
     `reference` is WhatsApp's id of it or a page's address, None where the provider's item is gone, and of what
     `goes_out`, which lies in the bucket and has a `media_type` and `bytes` that were announced. What `is_late` has
-    waited for a day, or for its file for an hour: it is not fetched or sent any more.
+    waited for a day, or for its file for an hour: it is not fetched or sent any more. The form of what `is_expired`
+    takes no file any more.
     """
 
     state: Literal["claimed", "busy", "done", "absent"]
@@ -24,6 +25,7 @@ class MediaClaim(BaseModel):
     reference: str | None = None
     goes_out: bool = False
     is_late: bool = False
+    is_expired: bool = False
     media_type: str | None = None
     bytes: int | None = None
     channel_row: str = ""

@@ -20,7 +20,7 @@ from shared.abuse.local_rate import LocalRate
 from shared.clock import Deadline
 from shared.cloud import parameters
 from shared.errors import Problem, RateExceeded, Refused
-from shared.guard.kinds import Cron, Hmac, Kind, Queue
+from shared.guard.kinds import Cron, Hmac, Internal, Kind, Queue
 from shared.guard.language import preferred
 from shared.guard.request import Caller, HttpCall, Request, arrival_of, read_http
 from shared.guard.response import Response, cors_headers, preflight, render, render_problem
@@ -120,6 +120,8 @@ class Guard:
             return self._answer_records(function, body, event, self.kind, started, deadline)
         if isinstance(self.kind, Cron):
             return self._answer_schedule(function, body, event, self.kind, started, deadline)
+        if isinstance(self.kind, Internal):
+            return self._answer_internal(function, body, event, self.kind, started, deadline)
         return self._answer_http(function, body, event, started, deadline)
 
     def _seconds_left(self, context: Any) -> float:
@@ -202,6 +204,22 @@ class Guard:
             raise _Failed(problem.name) from None
         known, counted = _known(response.body), Call("ran", _milliseconds_since(now))
         logs.calls.info("ran", extra={**known, "duration_ms": counted.duration_ms, "call": counted})
+        return response.body
+
+    def _answer_internal(
+        self, function: str, body: Body, event: dict[str, Any], kind: Internal, now: float, deadline: Deadline
+    ) -> dict[str, Any]:
+        """Answer a direct invocation. What it answers is data of a customer, so no field of it is logged."""
+        try:
+            self._prepare()
+            caller, raw = kind.admit_payload(event)
+            response = body(Request(function, caller, now, deadline, raw=raw))
+        except Problem as problem:
+            _log_problem(problem, now)
+            # Lambda answers the caller with the name as a function error.
+            raise _Failed(problem.name) from None
+        counted = Call("answered", _milliseconds_since(now))
+        logs.calls.info("answered", extra={"duration_ms": counted.duration_ms, "call": counted})
         return response.body
 
     def _answer_records(

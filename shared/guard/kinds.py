@@ -4,6 +4,7 @@ A kind answers an early question of a scheme itself (Meta's handshake) and other
 Refused. Plain classes: the standard library's data classes would cost a webhook's cold start more than its work.
 """
 
+import json
 from typing import ClassVar
 
 from shared.abuse.local_rate import LocalRate, source_key
@@ -15,6 +16,9 @@ from shared.guard.rotation import count_old
 from shared.guard.schemes import SCHEMES
 from shared.guard.verify.cron import verify_bearer
 from shared.settings import Secret
+
+# Bytes of a direct invocation: names and addresses, never a file.
+MAX_PAYLOAD = 16 * 1024
 
 
 class Kind:
@@ -121,6 +125,27 @@ class Public(Kind):
         return Caller(kind="public")
 
 
+class Internal(Kind):
+    """One other function of ours, by a direct invocation. IAM is the check: only the role of `caller` may invoke.
+
+    The event is the payload. An event that AWS makes of another source never fits the function's model.
+    """
+
+    prefixes = ("internal",)
+
+    def __init__(self, caller: str) -> None:
+        self.caller = caller
+
+    def admit_payload(self, event: object) -> tuple[Caller, bytes]:
+        """Return the caller and the payload as JSON. Raises Refused: `payload_no_object`, `payload_too_large`."""
+        if not isinstance(event, dict):
+            raise Refused("payload_no_object", 400)
+        payload = json.dumps(event).encode()
+        if len(payload) > MAX_PAYLOAD:
+            raise Refused("payload_too_large", 413)
+        return Caller(kind="internal"), payload
+
+
 def hmac(scheme: str) -> Hmac:
     """A provider's signature. Raises KeyError for a scheme that is not in SCHEMES."""
     return Hmac(scheme)
@@ -144,6 +169,11 @@ def cron() -> Cron:
 def queue(name: str) -> Queue:
     """Records of the queue of this name."""
     return Queue(name)
+
+
+def internal(caller: str) -> Internal:
+    """The one function that may invoke this one."""
+    return Internal(caller)
 
 
 def public(*, reason: str, rate: int) -> Public:

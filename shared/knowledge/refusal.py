@@ -3,7 +3,7 @@
 from typing import Literal, get_args
 
 Reason = Literal[
-    "archive_bomb", "encrypted", "hidden_text", "kind_differs", "macros", "missing", "no_text", "polyglot",
+    "archive_bomb", "encrypted", "given_up", "hidden_text", "kind_differs", "macros", "missing", "no_text", "polyglot",
     "scanned_text", "too_big", "too_long", "too_slow", "unreadable",
 ]  # fmt: skip
 REASONS: frozenset[str] = frozenset(get_args(Reason))

@@ -134,6 +134,10 @@ def test_what_never_came_and_what_may_not_be_sent(world):
     finish = {"tenant": world.owner.tenant, "media": offered.json()["media"], "uploaded": True}
     world.call_as_owner("/app/media", finish)
     world.settle()
+    assert world.rows("select state, reason from media") == [{"state": "waiting", "reason": None}]
+    world.rows("update media set created_at = now() - interval '16 minutes'")
+    world.schedules.fire("cron_recover")
+    world.settle()
     assert world.rows("select state, reason from media") == [{"state": "refused", "reason": "missing"}]
     offer(world, jpeg(), idempotency_key="picture-0002")
     world.schedules.fire("cron_recover")

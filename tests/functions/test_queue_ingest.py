@@ -112,11 +112,14 @@ def test_the_form_takes_that_key_type_and_size_only(world, change, data):
     assert post(form, PDF).status_code == 204
 
 
-def test_a_file_that_never_came_is_missing(world):
+def test_a_file_that_never_came_is_missing_once_its_form_has_expired(world):
     file = offer(world, "menu.pdf", len(PDF)).json()["file"]
     finish(world, file)
-    world.settle()
-    assert row(world, file)["reason"] == "missing"
+    for minutes, end in ((0, ("waiting", None)), (14, ("waiting", None)), (16, ("refused", "missing"))):
+        world.rows("update knowledge_files set created_at = now() - make_interval(mins => %s)", minutes)
+        world.schedules.fire("cron_recover")
+        world.settle()
+        assert (row(world, file)["state"], row(world, file)["reason"]) == end
 
 
 @pytest.mark.parametrize(("came", "state", "kept"), [(True, "ready", 1), (False, "refused", 0)])

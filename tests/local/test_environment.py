@@ -38,6 +38,8 @@ def test_a_job_of_the_server_has_what_a_sending_function_has() -> None:
         "queue_send", lambda value: "x", environment.overrides(PLAN, {}), PLAN.url("aws")
     )
     assert values.pop("KMS_KEY_ID") == ""
+    # A job has the operator's permissions, a function those of its role.
+    assert (values.pop("AWS_ACCESS_KEY_ID"), function["AWS_ACCESS_KEY_ID"]) == ("local", "queue_send")
     assert {name: function[name] for name in values} == values
     assert function["LOCAL_KEY_FILE"] == str(PLAN.master_keys)
     assert "KMS_KEY_ID" not in function

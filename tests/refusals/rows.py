@@ -5,6 +5,8 @@ import time
 from typing import Any
 
 from local.world import World
+from shared import clock
+from shared.cloud import objects
 from shared.settings import Secret
 from tests.refusals.attacks import Consumer, Signed, Target
 from tests.refusals.calls import (
@@ -74,6 +76,24 @@ def _cron(function: str) -> Target:
         return {"schedule": function, "authorization": f"Bearer {world.plan.keys.cron}"}
 
     return Target(function, "cron", tick)
+
+
+class Invoked(Target):
+    """The function that reads files, as queue_ingest invokes it: a kind, and the address of an object that is there."""
+
+    def __init__(self, function: str, caller: str) -> None:
+        super().__init__(function, f"internal({caller})", self.payload)
+
+    def payload(self, world: World) -> Event:
+        return {"kind": "md", "url": self.address(world)}
+
+    def address(self, world: World, key: str = "refusals/menu.md", age: float = 0) -> str:
+        """Sign as queue_ingest, which alone may read the bucket."""
+        if key == "refusals/menu.md":
+            bucket = world.variables["queue_ingest"]["KNOWLEDGE_BUCKET"]
+            world.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=b"Abrimos a las nueve.")
+        with world.functions.seeing(world.variables["queue_ingest"]), clock.held_at(clock.now() - age):
+            return objects.reader_address("knowledge", key)
 
 
 def _public(function: str, **query: str) -> Target:
@@ -161,5 +181,6 @@ ROWS: dict[str, Target] = {
     "public_deletion": Target("public_deletion", "public", _deletion_page),
     "app_replay": OwnersConsole("app_replay", {"what": "turns", "ids": ["00000000-0000-4000-8000-000000000000"]}),
     "queue_media": Consumer("queue_media", "media"),
+    "internal_read_file": Invoked("internal_read_file", "queue_ingest"),
     "app_media": OwnersConsole("app_media", {"media": ""}),
 }

@@ -15,6 +15,7 @@ from local.world import World
 from shared import clock
 from tests.refusals.attacks import CRON, DOES_NOT_APPLY, HMAC, PUBLIC, QUEUE, Attack, Target
 from tests.refusals.console import JWT, strangers_token
+from tests.refusals.internal import INTERNAL
 from tests.refusals.rows import ROWS
 from tests.refusals.world_state import state_of
 
@@ -22,7 +23,7 @@ COMMITTED = PROJECT / "tests" / "output" / "refusals.txt"
 LONGEST_ANSWER = 300
 # What names something of this machine: the stage is a part of it, and so are the parameters' names.
 LOCAL_NAMES = {"PARAMETER_PREFIX", "SUPABASE_PUBLISHABLE_KEY", "ALLOWED_ORIGINS", "AI_MODEL", "EMBEDDING_MODEL"}
-BY_KIND = {"hmac": HMAC, "jwt": JWT, "cron": CRON, "queue": QUEUE, "public": PUBLIC}
+BY_KIND = {"hmac": HMAC, "jwt": JWT, "cron": CRON, "queue": QUEUE, "public": PUBLIC, "internal": INTERNAL}
 ADMITTED = {"200", "201", "501", "ran", "1+0-"}
 # What an attack of this name may get beside a refusal, and why.
 NOT_REFUSED = {

@@ -19,10 +19,11 @@ TABLE = """\
 function       guard                      called by               secrets  rate  seconds
 app_thing      jwt(aal2, fresh_totp=300)  POST /app/thing               2    20     5/28
 cron_sweep     cron                       rate(1 minute)                1     -     5/28
+internal_read  internal(queue_reply)      invoked by queue_reply        0     -      2/5
 public_health  public                     GET /public/health            0    60      2/5
 queue_reply    queue(reply)               sqs ReplyQueue                1     -      5/6
 webhook_meta   hmac(meta)                 GET POST /webhook/meta        2   600      3/5
-5 functions, 0 findings
+6 functions, 0 findings
 """
 ALONE = """
 import runpy, sys
@@ -64,7 +65,7 @@ def test_findings_are_printed_with_their_place_and_rule(tmp_path, capsys):
         "functions/public_health.py:6: move GUARD to the top level, under no condition, loop, function or class "
         "[guard-nested]\n"
     )
-    assert said.out.splitlines()[-1] == "4 functions, 1 findings"
+    assert said.out.splitlines()[-1] == "5 functions, 1 findings"
 
 
 def test_the_name_of_a_file_cannot_speak_to_the_terminal(tmp_path, capsys):
@@ -79,7 +80,7 @@ def test_a_waived_finding_is_shown_and_is_no_failure(tmp_path, capsys):
     assert run(write(tmp_path, files)) == 0
     said = capsys.readouterr()
     assert said.err == "functions/public_health.py:6: waived until 2026-12-01, we will mend it [guard-nested]\n"
-    assert said.out.splitlines()[-1] == "4 functions, 0 findings, 1 waived"
+    assert said.out.splitlines()[-1] == "5 functions, 0 findings, 1 waived"
 
 
 def test_an_audit_of_nothing_fails(tmp_path, capsys):
@@ -105,7 +106,7 @@ def test_json_for_programs(tmp_path, capsys):
     assert run(write(tmp_path, files), "--json") == 1
     said = json.loads(capsys.readouterr().out)
     assert said["version"] == 1
-    assert said["counts"] == {"functions": 4, "findings": 1, "waived": 1}
+    assert said["counts"] == {"functions": 5, "findings": 1, "waived": 1}
     assert said["findings"] == [
         {
             "file": "functions/notes.txt",

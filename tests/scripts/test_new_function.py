@@ -131,6 +131,7 @@ def test_comments_and_everything_else_in_the_deployment_stay_as_they_are():
     [
         ("invoice", "begins with no trigger"),
         ("application_invoice", "begins with no trigger"),
+        ("internal_parse", "write it by hand"),
         ("app", "lowercase words"),
         ("app_", "lowercase words"),
         ("app_Invoice", "lowercase words"),
@@ -175,7 +176,8 @@ def test_a_project_of_another_shape_is_left_alone(project, capsys):
 
 
 def test_it_knows_the_triggers_of_the_audit_and_the_schemes_of_the_guard():
-    assert set(PREFIXES) == KIND_OF.keys()
+    # One that another function invokes changes its caller too, and is written by hand.
+    assert set(PREFIXES) | {"internal"} == KIND_OF.keys()
     assert SCHEMES.keys() == GUARD_SCHEMES.keys()
 
 

@@ -6,6 +6,7 @@ from tests.scripts.audit.good_suite import FILES
 
 APP, WEBHOOK = "functions/app_thing.py", "functions/webhook_meta.py"
 QUEUE, CRON, PUBLIC = "functions/queue_reply.py", "functions/cron_sweep.py", "functions/public_health.py"
+INTERNAL = "functions/internal_read.py"
 DEPLOYMENT, WAIVERS = "serverless.yml", "scripts/audit_waivers.txt"
 ROWS, MATRIX, NOT_BUILT = "tests/refusals/rows.py", "tests/output/refusals.txt", "tests/output/not_built.txt"
 LAST_LINE = "return store.keep(thing.tenant, key, read(Setting.SUPABASE_URL))"

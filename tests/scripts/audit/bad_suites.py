@@ -4,6 +4,7 @@ from tests.scripts.audit.bad_suite import (
     APP,
     CRON,
     DEPLOYMENT,
+    INTERNAL,
     MATRIX,
     NOT_BUILT,
     PUBLIC,
@@ -22,6 +23,11 @@ from tests.scripts.audit.good_suite import FILES, PARAMETER
 
 OTHER = "shared/assistant/other.py"
 UNTESTED = (("row-missing", ROWS, 1), ("matrix-missing", MATRIX, 1))
+
+LINES = FILES[DEPLOYMENT].splitlines()
+# Where the wrong caller may invoke, and the right one may not.
+CALLER = ("invocation", DEPLOYMENT, LINES.index("  queue_reply:") + 1)
+INVOCATIONS = (CALLER, ("invocation", DEPLOYMENT, LINES.index("  internal_read:") + 1))
 
 FOLDER = [
     Bad(
@@ -264,7 +270,7 @@ DEPLOYED = [
         "deployment-hidden",
         "resources:\n",
         "resources:\n  extensions:\n    PublicUnderscorehealthLambdaFunction: {}\n",
-        "Underscore",
+        "PublicUnderscorehealth",
     ),
     deployed(
         "deployment-unreadable", FILES[DEPLOYMENT].partition("resources:\n")[2], "  - ${file(more.yml)}\n", "resources:"
@@ -300,6 +306,38 @@ DEPLOYED = [
     deployed("queue-failures", "          functionResponseType: ReportBatchItemFailures\n", "", "- sqs"),
     deployed(
         "schedule-secret", "Bearer {{resolve:ssm:/small/${sls:stage}/CRON_TRIGGER}}", "Bearer hunter2", "- schedule"
+    ),
+    Bad(
+        "internal-caller",
+        INTERNAL,
+        '"queue_reply"',
+        '"queue_other"',
+        "GUARD",
+        beside=(CALLER,),
+    ),
+    Bad("internal-caller", INTERNAL, '"queue_reply"', '"internal_read"', "GUARD", beside=INVOCATIONS),
+    Bad("internal-holds", INTERNAL, "secrets=()", 'secrets=("QUEUE_KEY",)', "GUARD"),
+    Bad("internal-holds", INTERNAL, "writes=()", 'writes=("things",)', "GUARD"),
+    Bad("internal-holds", INTERNAL, "seconds=2.0", "seconds=2.0, body_limit=1", "GUARD"),
+    deployed("internal-role", "    iamRoleStatementsInherit: false\n", "", "  internal_read:"),
+    deployed("internal-role", "iamRoleStatementsInherit: false", "iamRoleStatementsInherit: true"),
+    deployed("internal-role", "    tracing: PassThrough\n", "", "  internal_read:"),
+    deployed("internal-role", "iamRoleStatements: []", 'iamRoleStatements: [{Action: "s3:GetObject"}]'),
+    deployed("internal-role", "iamRoleStatements: []", "iamRoleStatements: []\n    vpc: {}", "vpc"),
+    deployed(
+        "deployment-events",
+        "iamRoleStatements: []",
+        "iamRoleStatements: []\n    events:\n      - eventBridge: {}",
+        "eventBridge",
+    ),
+    deployed("deployment-hidden", "iamRoleStatements: []", "iamRoleStatements: []\n    url: true", "url"),
+    deployed("invocation", '"lambda:InvokeFunction"', '"lambda:*"', "  queue_reply:"),
+    deployed("invocation", "!GetAtt InternalUnderscorereadLambdaFunction.Arn", '"*"', "  queue_reply:"),
+    deployed(
+        "invocation",
+        "  public_health:\n",
+        "  public_health:\n    iamRoleStatements: [{Action: 'lambda:InvokeFunction', Resource: '*'}]\n",
+        "  public_health:",
     ),
     Bad("queue-mismatch", QUEUE, 'queue("reply")', 'queue("send")', 'queue("send")'),
     deployed("schedule-rests", "rate: rate(1 minute)", "enabled: false", "- schedule"),

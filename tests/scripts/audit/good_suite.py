@@ -115,6 +115,18 @@ def handler(request: Request) -> Response:
     return Response()
 '''
 
+INTERNAL = '''"""The reply queue's function invokes. Nothing is changed. The text is answered."""
+
+from shared.guard import Request, Response, guard, internal
+
+GUARD = guard(internal("queue_reply"), seconds=2.0, secrets=(), writes=(), store_down="refuse")
+
+
+@GUARD
+def handler(request: Request) -> Response:
+    return Response()
+'''
+
 PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/portero/${sls:stage}/"
 
 DEPLOYMENT = """service: small
@@ -165,6 +177,9 @@ functions:
       REPLY_QUEUE_ARN: !GetAtt ReplyQueue.Arn
     iamRoleStatements:
       - {Effect: Allow, Action: "ssm:GetParameters", Resource: !Sub "@QUEUE_KEY"}
+      - Effect: Allow
+        Action: "lambda:InvokeFunction"
+        Resource: !GetAtt InternalUnderscorereadLambdaFunction.Arn
     events:
       - sqs:
           arn: !GetAtt ReplyQueue.Arn
@@ -185,6 +200,12 @@ functions:
     handler: functions/public_health.handler
     events:
       - httpApi: {method: GET, path: /public/health}
+
+  internal_read:
+    handler: functions/internal_read.handler
+    tracing: PassThrough
+    iamRoleStatementsInherit: false
+    iamRoleStatements: []
 
 resources:
   Resources:
@@ -219,6 +240,9 @@ resources:
     PublicHealthErrorsAlarm:
       Type: AWS::CloudWatch::Alarm
       Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref PublicUnderscorehealthLambdaFunction}]}
+    InternalReadErrorsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties: {<<: *errors, Dimensions: [{Name: FunctionName, Value: !Ref InternalUnderscorereadLambdaFunction}]}
     CronSweepSilentAlarm:
       Type: AWS::CloudWatch::Alarm
       Properties:
@@ -289,11 +313,11 @@ def read(setting): ...
 
 GUARD_PACKAGE = """
 from shared.guard.declaration import Guard as guard
-from shared.guard.kinds import cron, hmac, jwt, public, queue
+from shared.guard.kinds import cron, hmac, internal, jwt, public, queue
 from shared.guard.request import Request
 from shared.guard.response import Response
 
-__all__ = ["Request", "Response", "cron", "guard", "hmac", "jwt", "public", "queue"]
+__all__ = ["Request", "Response", "cron", "guard", "hmac", "internal", "jwt", "public", "queue"]
 """
 
 KINDS = """
@@ -303,6 +327,7 @@ def hmac(scheme: str): ...
 def jwt(*, aal2: bool = False, fresh_totp: int = 0, legacy: bool = False): ...
 def cron(): ...
 def queue(name: str): ...
+def internal(caller: str): ...
 def public(*, reason: str, rate: int): ...
 """
 
@@ -342,6 +367,7 @@ ROWS = """ROWS: dict[str, object] = {
     "queue_reply": 3,
     "cron_sweep": 4,
     "public_health": 5,
+    "internal_read": 6,
 }
 """
 
@@ -351,6 +377,7 @@ webhook_meta   200   401     200
 queue_reply    done  back    done
 cron_sweep     501   401     501
 public_health  200   -       200
+internal_read  ran   error   ran
 """
 
 FILES = {
@@ -359,6 +386,7 @@ FILES = {
     "functions/queue_reply.py": QUEUE,
     "functions/cron_sweep.py": CRON,
     "functions/public_health.py": PUBLIC,
+    "functions/internal_read.py": INTERNAL,
     "serverless.yml": DEPLOYMENT,
     "shared/settings.py": SETTINGS,
     "shared/errors.py": "class NotBuilt(Exception): ...\n",

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.serve import bind, serve
-from scripts.audit.declared import EVENT_KINDS, Declared
+from scripts.audit.declared import Declared
 from scripts.audit.findings import AuditError
 from scripts.audit.probe import SECURITY_HEADERS, Answer, judge, probe
 from scripts.audit.suite import audit
@@ -51,7 +51,7 @@ def functions(tmp_path) -> list[Declared]:
 
 def server(functions, hole=None):
     """Refuses what it must, but for the answers that `hole(function, request, body)` gives."""
-    by_path = {function.path: function for function in functions if function.kind != "queue"}
+    by_path = {function.path: function for function in functions if function.methods}
 
     async def answer(request: Request) -> Response:
         function, body = by_path.get(request.url.path), await request.body()
@@ -94,9 +94,7 @@ def test_the_offline_world_refuses_every_attack(world, capsys):
     issuer = f"{world.plan.url('supabase')}/auth/v1"
     found = audit(PROJECT, TODAY).functions
     outcomes = probe(world.plan.url("gateway"), found, ORIGIN, issuer)
-    assert {outcome.function.name for outcome in outcomes} == {
-        name.name for name in found if name.kind not in EVENT_KINDS
-    }
+    assert {outcome.function.name for outcome in outcomes} == {name.name for name in found if name.methods}
     assert [(o.function.name, o.attack.name, o.complaints) for o in outcomes if o.complaints] == []
     assert {name for name, _ in named(outcomes, "quarantined")} == {"webhook_mercadopago"}
     assert len(outcomes) > 400

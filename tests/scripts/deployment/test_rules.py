@@ -65,6 +65,7 @@ def alarms() -> dict[str, tuple[str, dict[str, Any]]]:
     watched = {
         "HookErrors": alarm("Errors", "Hook", "FunctionName"),
         "WorkErrors": alarm("Errors", "Work", "FunctionName"),
+        "ParseErrors": alarm("Errors", "Parse", "FunctionName"),
         "SweepErrors": alarm("Errors", "Sweep", "FunctionName"),
         "ApiFaults": alarm("5xx", "Api", "ApiId"),
         "DeadAlarm": alarm("ApproximateNumberOfMessagesVisible", "Dead", "QueueName"),
@@ -84,7 +85,7 @@ def alarms() -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def good() -> dict[str, dict[str, Any]]:
-    """A webhook that feeds a queue, the queue's worker, and a cron function."""
+    """A webhook that feeds a queue, the queue's worker, a function that only the worker invokes, a cron function."""
     logs = allow("logs:PutLogEvents", on=[{"Fn::Sub": "arn:...:log-group:/aws/lambda/x:*:*"}])
     xray = allow("xray:PutTraceSegments", on="*")
     receive = allow("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", on=[arn("Jobs")])
@@ -113,10 +114,20 @@ def good() -> dict[str, dict[str, Any]]:
                 receive,
                 allow("s3:PutObject", on={"Fn::Sub": "${Files.Arn}/*"}),
                 decrypt(arn("Key"), arn("OldKey")),
+                allow("lambda:InvokeFunction", on=arn("Parse")),
             ),
         ),
         "Key": ("KMS::Key", {"EnableKeyRotation": True}),
         "OldKey": ("KMS::Key", {"EnableKeyRotation": True}),
+        "Parse": (
+            "Lambda::Function",
+            function("internal_parse", "Parse", 5, {"FILE_BUCKET": {"Ref": "Files"}}, None)
+            | {"TracingConfig": {"Mode": "PassThrough"}},
+        ),
+        "ParseRole": (
+            "IAM::Role",
+            role(allow("logs:PutLogEvents", on="arn:logs:/aws/lambda/shop-prod-internal_parse:*")),
+        ),
         "Sweep": ("Lambda::Function", function("cron_sweep", "Sweep", 28, {}, 2)),
         "SweepRole": ("IAM::Role", role(logs, allow("sqs:SendMessage", on=[arn("Failures")]))),
         "Jobs": (
@@ -183,7 +194,12 @@ def good() -> dict[str, dict[str, Any]]:
                 "Logs::LogGroup",
                 {"LogGroupName": f"/aws/lambda/shop-prod-{name}", "RetentionInDays": 30},
             )
-            for logical, name in (("Hook", "webhook_hook"), ("Work", "queue_work"), ("Sweep", "cron_sweep"))
+            for logical, name in (
+                ("Hook", "webhook_hook"),
+                ("Work", "queue_work"),
+                ("Sweep", "cron_sweep"),
+                ("Parse", "internal_parse"),
+            )
         },
         **alarms(),
     }
@@ -198,6 +214,7 @@ def deployment(resources: dict[str, Any], stage: str = "prod") -> Deployment:
     guards = {
         "webhook_hook": Guard("hmac", "meta", ("A_KEY",), 0, ("POST",)),
         "queue_work": Guard("queue", "jobs", (), 0, ()),
+        "internal_parse": Guard("internal", "queue_work", (), 0, ()),
         "cron_sweep": Guard("cron", "", (), 0, ("POST",)),
     }
     inputs = {"cron_sweep": {"authorization": "Bearer {{resolve:ssm:/shop/prod/CRON_TRIGGER}}"}}
@@ -293,6 +310,21 @@ def test_a_deployment_that_keeps_every_rule_passes() -> None:
         (grant("HookRole", decrypt(arn("Key"))), "webhook_hook may decrypt with Key, but has no business there"),
         (grant("WorkRole", allow("kms:Decrypt", on=[arn("Key")])), "queue_work may decrypt for any purpose"),
         (grant("WorkRole", allow("kms:Encrypt", on=[arn("Key")])), "queue_work may kms:Encrypt, which no function"),
+        (revoke("WorkRole", "lambda:InvokeFunction"), "queue_work must invoke Parse, but its role may not"),
+        (
+            grant("HookRole", allow("lambda:InvokeFunction", on=arn("Parse"))),
+            "webhook_hook may invoke Parse, but has no",
+        ),
+        (grant("WorkRole", allow("lambda:InvokeFunction", on=arn("Hook"))), "queue_work may invoke Hook, but has no"),
+        (grant("ParseRole", allow("xray:PutTraceSegments", on="*")), "internal_parse may xray:PutTraceSegments: an"),
+        (grant("ParseRole", allow("logs:PutLogEvents", on="arn:logs:*")), "internal_parse may write to other logs"),
+        (grant("ParseRole", allow("s3:GetObject", on=arn("Files"))), "internal_parse may use the objects of Files"),
+        (put("Parse", "TracingConfig/Mode", "Active"), "internal_parse is traced"),
+        (
+            add("Open", "Lambda::Permission", {"Principal": "s3.aws", "FunctionName": arn("Parse"), "SourceArn": "*"}),
+            "internal_parse may be invoked by others",
+        ),
+        (add("Url", "Lambda::Url", {"TargetFunctionArn": arn("Parse")}), "internal_parse may be invoked by others"),
         (drop("Key", "EnableKeyRotation"), "Key is never renewed"),
         (lambda resources: resources["Key"].pop("DeletionPolicy"), "Key goes with its stack"),
         (put("Work", "Environment/Variables/LOCAL_KEY_FILE", "/x"), "LOCAL_KEY_FILE is for the offline world"),
