@@ -42,7 +42,9 @@ def handler(request: Request) -> Response:
     if not objects.is_own_address("knowledge", file.url):
         raise Problem("foreign_address", 422)
     data = objects.get_by_address(file.url, min(FETCH_SECONDS, request.deadline.remaining()), MAXIMUM_BYTES)
+    seconds = min(READING_SECONDS, request.deadline.remaining())
     try:
-        return Response(body={"text": words_of(file.kind, data, min(READING_SECONDS, request.deadline.remaining()))})
+        # This function holds nothing, so a platform without a filter of system calls is logged and not refused.
+        return Response(body={"text": words_of(file.kind, data, seconds, needs_filter=False)})
     except RefusedFileError as refused:
         return Response(body={"refused": refused.reason})

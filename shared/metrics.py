@@ -98,6 +98,11 @@ def note_missing_object() -> None:
     _count("objects_missing", 1)
 
 
+def note_unfiltered() -> None:
+    """A file was parsed without a filter of system calls, because the platform has none."""
+    _count("files_unfiltered", 1)
+
+
 def note_drift(amount: int) -> None:
     """Store and ledger differ by so many units."""
     _count("budget_drift", amount)

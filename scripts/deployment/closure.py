@@ -80,6 +80,7 @@ LAZY = (
     # The child that reads a file loads the parser of its kind.
     LazyEdge("shared.knowledge.reading", "shared.knowledge.pdf", live=lambda guard: True),
     LazyEdge("shared.knowledge.reading", "shared.knowledge.word", live=lambda guard: True),
+    LazyEdge("shared.knowledge.reading", "pypdf", live=lambda guard: True),
     LazyEdge("shared.privacy.monitoring", "sentry_sdk", live=lambda guard: True, on_error=True),
 )
 
