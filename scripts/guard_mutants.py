@@ -180,7 +180,7 @@ MUTANTS = [
     Mutant(
         "guard: a schedule's event is believed",
         "shared/guard/declaration.py",
-        '            caller = kind.admit_event(event.get("authorization"))\n',
+        '            caller = kind.admit_event(event, function)\n',
         '            caller = Caller("cron")\n',
     ),
     Mutant(
@@ -267,14 +267,14 @@ MUTANTS = [
     Mutant(
         "response: any origin may read",
         "shared/guard/response.py",
-        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, is_origin):",
         "if origin:",
     ),
     Mutant(
         "response: an origin's prefix is enough",
         "shared/guard/response.py",
-        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
-        'if origin in " ".join(read_list(Setting.ALLOWED_ORIGINS, _ORIGIN)):',
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, is_origin):",
+        'if origin in " ".join(read_list(Setting.ALLOWED_ORIGINS, is_origin)):',
     ),
     Mutant(
         "response: no HSTS",

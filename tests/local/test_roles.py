@@ -25,7 +25,7 @@ def put(world: World, key: str = "shop/menu") -> None:
 
 def get(world: World, key: str = "shop/menu") -> Answer:
     url = f"{world.plan.url('aws')}/{world.variables['queue_ingest']['KNOWLEDGE_BUCKET']}/{key}"
-    return aws.signed("GET", url, {}, b"", "s3", 5)
+    return aws.signed("GET", url, {}, b"", "s3", 5, 1024)
 
 
 def test_a_missing_object_is_forbidden_without_list_permission(world):
@@ -95,13 +95,13 @@ def test_an_internal_function_may_do_nothing(world):
     put(world)
     url = f"{world.plan.url('aws')}/{world.variables['queue_ingest']['KNOWLEDGE_BUCKET']}/shop/menu"
     with seeing(world, "internal_read_file"):
-        assert aws.signed("GET", url, {}, b"", "s3", 5).status == 403
-        assert aws.signed("PUT", url, {}, b"x", "s3", 5).status == 403
+        assert aws.signed("GET", url, {}, b"", "s3", 5, 1024).status == 403
+        assert aws.signed("PUT", url, {}, b"x", "s3", 5, 1024).status == 403
         with pytest.raises(Unavailable, match="ssm_refused"):
             parameters.live(Secret.QUEUE_KEY)
     assert world.template.functions["internal_read_file"].statements == ()
     with seeing(world, "queue_ingest"):
-        assert aws.signed("GET", url, {}, b"", "s3", 5).status == 200
+        assert aws.signed("GET", url, {}, b"", "s3", 5, 1024).status == 200
 
 
 def test_a_form_puts_what_its_signer_may_put(world):
