@@ -157,6 +157,7 @@ def _flood() -> str:
 
 LOUD: dict[str, Callable[[], str]] = {
     "its environment": lambda: " ".join(sorted(os.environ)),
+    "is dumpable": lambda: str(LIBC.prctl(3, 0, 0, 0, 0)),
     "much memory": lambda: str(len(bytearray(2 * sandbox.MAX_MEMORY))),
     "much time": _loop,
     "much output": _flood,
@@ -168,6 +169,8 @@ LOUD: dict[str, Callable[[], str]] = {
 
 def child(mode: str, attacks: str, port: int, path: str) -> None:
     """Run reading.main() with a hostile parser."""
+    # As after the start of a program by a user without rights; root's would not be.
+    LIBC.prctl(4, 1, 0, 0, 0)
     if mode == "unfiltered":
         sandbox._filter_system_calls = lambda: False
     if mode == "free":

@@ -90,6 +90,8 @@ def test_the_secret_of_the_parent_is_what_an_attack_would_have_found(outcomes):
         ("sandboxed", "a crash", {"refused": "unreadable"}),
         ("sandboxed", "an end without an answer", {"refused": "unreadable"}),
         ("sandboxed", "every system call", {"text": "[]"}),
+        ("unfiltered", "is dumpable", {"text": "0"}),
+        ("free", "is dumpable", {"text": "1"}),
         ("sandboxed", "its environment", {"text": "LC_CTYPE LD_LIBRARY_PATH PYTHONDONTWRITEBYTECODE PYTHONPATH"}),
     ],
 )
