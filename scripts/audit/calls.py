@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scripts.audit.facts import Facts
+from scripts.audit.source import nodes
 
 LEFT_OUT = ("shared.guard", "shared.cloud.parameters")
 
@@ -44,7 +45,7 @@ class Calls:
                 module, node = waiting.pop()
                 code.append(node)
                 local = names if module == "" else self._names(module)
-                for part in ast.walk(node):
+                for part in nodes(node):
                     if isinstance(part, ast.Attribute):
                         attributes.add(part.attr)
                     for target in self._targets(part, module, local):
@@ -85,7 +86,7 @@ class Calls:
     def _imported(self, tree: ast.Module, module: str) -> dict[str, tuple[str, str]]:
         """Name -> (module, name there); the name is empty for a module."""
         found: dict[str, tuple[str, str]] = {}
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
                 for alias in node.names:
                     found[alias.asname or alias.name] = self._resolve(str(node.module), alias.name)
@@ -134,7 +135,7 @@ def _bound(node: ast.stmt) -> list[str]:
         case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
             return [name]
         case ast.Assign(targets=targets):
-            return [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+            return [part.id for target in targets for part in nodes(target) if isinstance(part, ast.Name)]
         case ast.AnnAssign(target=ast.Name(id=name)):
             return [name]
         case ast.ImportFrom(names=names):
@@ -148,7 +149,7 @@ def _read(code: list[ast.AST]) -> Reach:
     texts: set[str] = set()
     found: dict[str, set[str]] = {"Secret": set(), "Setting": set()}
     for node in code:
-        for part in ast.walk(node):
+        for part in nodes(node):
             match part:
                 case ast.Constant(value=str(text)):
                     texts.add(text)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from scripts.audit.declared import Declared
 from scripts.audit.facts import Facts
 from scripts.audit.findings import Finding
+from scripts.audit.source import nodes
 
 # module -> name -> what it consumes
 POINTS = {
@@ -37,10 +38,16 @@ class Imports:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._taken: dict[ast.Module, list[tuple[str, str, int]]] = {}
 
-    def of(self, tree: ast.Module) -> Iterator[tuple[str, str, int]]:
-        """Module, name and line of each import of shared/, at any depth."""
-        for node in ast.walk(tree):
+    def of(self, tree: ast.Module) -> list[tuple[str, str, int]]:
+        """Return module, name and line of each import of shared/, at any depth."""
+        if tree not in self._taken:
+            self._taken[tree] = list(self._read(tree))
+        return self._taken[tree]
+
+    def _read(self, tree: ast.Module) -> Iterator[tuple[str, str, int]]:
+        for node in nodes(tree):
             if isinstance(node, ast.Import):
                 yield from ((alias.name, "", node.lineno) for alias in node.names if alias.name.startswith("shared"))
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
@@ -98,7 +105,7 @@ def check_rooms(facts: Facts, imports: Imports) -> Iterator[Finding]:
             continue
         file = str(path.relative_to(facts.project))
         yield from _check_admitted(file, tree, imports)
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             match node:
                 case ast.Attribute(value=ast.Name(id="Setting"), attr=name) if module not in ADDRESSES.get(
                     name, (module,)
@@ -108,7 +115,7 @@ def check_rooms(facts: Facts, imports: Imports) -> Iterator[Finding]:
 
 
 def _check_admitted(file: str, tree: ast.Module, imports: Imports) -> Iterator[Finding]:
-    taken = list(imports.of(tree))
+    taken = imports.of(tree)
     if any(source == ADMISSION for source, _, _ in taken):
         return
     for source, name, line in taken:
@@ -158,6 +165,6 @@ def _used(tree: ast.Module, module: str, name: str) -> set[str]:
     last = module.rpartition(".")[2]
     return {
         node.attr
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == last
     }

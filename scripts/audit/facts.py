@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from scripts.audit.findings import AuditError
+from scripts.audit.source import nodes, parse
 
 _TABLE = re.compile(r"^\s*create\s+table\s+(?:if\s+not\s+exists\s+)?(?:(\w+)\.)?(\w+)", re.IGNORECASE | re.MULTILINE)
 
@@ -25,20 +26,21 @@ class Facts:
         self.tables = self._tables()
         self._names: dict[Path, tuple[set[str], set[str]]] = {}
         self._trees: dict[Path, ast.Module] = {}
+        self._modules: dict[str, Path | None] = {}
 
     def module(self, name: str) -> Path | None:
         """The file of a module of shared/, None when there is none."""
-        base = self.project.joinpath(*name.split("."))
-        for path in (base / "__init__.py", base.with_suffix(".py")):
-            if path.is_file():
-                return path
-        return None
+        if name not in self._modules:
+            base = self.project.joinpath(*name.split("."))
+            paths = (base / "__init__.py", base.with_suffix(".py"))
+            self._modules[name] = next((path for path in paths if path.is_file()), None)
+        return self._modules[name]
 
     def tree(self, path: Path) -> ast.Module:
         """A file of the project as it is written; an empty module when it cannot be read."""
         if path not in self._trees:
             try:
-                self._trees[path] = ast.parse(path.read_bytes(), str(path))
+                self._trees[path] = parse(path.read_bytes())
             except (OSError, SyntaxError, ValueError):
                 self._trees[path] = ast.Module([], [])
         return self._trees[path]
@@ -67,7 +69,7 @@ class Facts:
 
     def _parse(self, path: Path) -> ast.Module:
         try:
-            return ast.parse(path.read_bytes(), str(path))
+            return parse(path.read_bytes())
         except (OSError, SyntaxError, ValueError) as error:
             raise AuditError(f"{path.relative_to(self.project)} cannot be read: {error}") from None
 
@@ -135,6 +137,6 @@ def _names(tree: ast.Module) -> tuple[set[str], set[str]]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         defined |= {target.id for target in targets if isinstance(target, ast.Name)}
         if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
-            constants = ast.walk(node)
+            constants = nodes(node)
             listed |= {str(constant.value) for constant in constants if isinstance(constant, ast.Constant)}
     return defined, listed

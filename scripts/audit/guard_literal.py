@@ -7,6 +7,7 @@ from typing import Any
 from scripts.audit.declared import EVENT_KINDS, KIND_OF, KINDS, Declared
 from scripts.audit.facts import Facts, Signature
 from scripts.audit.findings import Finding
+from scripts.audit.source import nodes
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 STORE_DOWN = frozenset({"refuse", "degrade", "queue"})
@@ -256,7 +257,7 @@ def needed_secrets(declared: Declared) -> list[str]:
 
 def check_uses(declared: Declared, tree: ast.Module) -> Iterator[Finding]:
     """Secret.X in the code is X in GUARD."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Attribute(value=ast.Name(id="Secret"), attr=name) if name not in declared.secrets:
                 message = f"add {name} to the secrets of GUARD, or do without it"

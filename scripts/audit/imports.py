@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from scripts.audit.facts import Facts
 from scripts.audit.findings import Finding
 from scripts.audit.shape import GUARD_NAMES
+from scripts.audit.source import nodes
 
 # Libraries, with those names in lower case that may be taken from them; a name in capitals may always be.
 PACKAGES = {
@@ -62,7 +63,7 @@ def check_imports(file: str, tree: ast.Module, facts: Facts) -> Iterator[Finding
 
 def _all_findings(file: str, tree: ast.Module, facts: Facts) -> Iterator[Finding]:
     modules: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _check_module(file, node.lineno, alias.name)
@@ -88,8 +89,8 @@ def _check_uses(file: str, tree: ast.Module, modules: dict[str, str], facts: Fac
 
     for name in GUARD_NAMES | {"GUARD", "handler"}:  # other rules are about these
         modules.pop(name, None)
-    looked_into = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    looked_into = {id(node.value) for node in nodes(tree) if isinstance(node, ast.Attribute)}
+    for node in nodes(tree):
         if isinstance(node, ast.Attribute) and (parent := module_of(node.value)):
             yield from _check_part(file, node.lineno, parent, node.attr, facts)
         if isinstance(node, ast.Name | ast.Attribute) and id(node) not in looked_into and module_of(node):

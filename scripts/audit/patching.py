@@ -7,10 +7,12 @@ reason (scripts/audit_allowances.txt).
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from scripts.audit.facts import Facts
 from scripts.audit.findings import Finding
+from scripts.audit.source import nodes
 
 # What is excepted, one a line: <file> | <code> | <reason>. A line that fits nothing is a finding itself.
 ALLOWANCES = "scripts/audit_allowances.txt"
@@ -85,11 +87,16 @@ def _allowances(path: Path) -> tuple[dict[tuple[str, str], int], list[Finding]]:
 _Found = tuple[int, str, str, str]
 
 
-def _check(file: str, tree: ast.Module) -> Iterator[_Found]:
+@lru_cache(1024)
+def _check(file: str, tree: ast.Module) -> tuple[_Found, ...]:
+    return tuple(_find(file, tree))
+
+
+def _find(file: str, tree: ast.Module) -> Iterator[_Found]:
     imported = _imported(tree)
     modules = {name for name, source in imported.items() if source is None}
-    bases = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    for node in ast.walk(tree):
+    bases = {id(node.value) for node in nodes(tree) if isinstance(node, ast.Attribute)}
+    for node in nodes(tree):
         match node:
             case ast.Attribute(ctx=ast.Store() | ast.Del()) if not _is_own(node):
                 yield _patch(node, f"do not assign to {ast.unparse(node)}: it belongs to something else")
@@ -159,7 +166,7 @@ def _check_place(file: str, node: ast.AST) -> Iterator[_Found]:
 def _imported(tree: ast.Module) -> dict[str, str | None]:
     """Names that imports bind anywhere in a file: None for a whole module, else the module they come from."""
     imported: dict[str, str | None] = {}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
             imported |= {alias.asname or alias.name.partition(".")[0]: None for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

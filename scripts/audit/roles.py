@@ -6,12 +6,14 @@ finding as one less.
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from scripts.audit.consumption import Imports
 from scripts.audit.declared import Declared
 from scripts.audit.findings import Finding
 from scripts.audit.resources import logical
+from scripts.audit.source import nodes
 from scripts.audit.template import Section, Tag
 
 FILE = "serverless.yml"
@@ -95,11 +97,20 @@ def object_actions(tree: ast.Module, imports: Imports) -> set[str]:
     """What a function's code, and what it imports, asks of shared/cloud/objects.py."""
     actions: set[str] = set()
     for reader in [tree, *imports.reach(tree)]:
-        for node in ast.walk(reader):
-            match node:
-                case ast.Attribute(value=ast.Name(id="objects"), attr=name) if name in OBJECT_ACTIONS:
-                    actions.add(OBJECT_ACTIONS[name])
+        actions |= _actions(reader)
     return actions
+
+
+@lru_cache(1024)
+def _actions(tree: ast.Module) -> frozenset[str]:
+    return frozenset(
+        OBJECT_ACTIONS[node.attr]
+        for node in nodes(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "objects"
+        and node.attr in OBJECT_ACTIONS
+    )
 
 
 def _listed(value: Any) -> list[Any]:

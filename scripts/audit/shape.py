@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from scripts.audit.declared import KINDS
 from scripts.audit.findings import Finding
 from scripts.audit.grammar import import_time_code
+from scripts.audit.source import nodes
 
 GUARD_NAMES = KINDS | {"guard"}
 # Each can make, find or change something that reading does not show.
@@ -35,7 +36,7 @@ def bindings(tree: ast.Module) -> list[Binding]:
     found = []
     for statement in tree.body:
         line = statement.lineno
-        for node in ast.walk(statement):
+        for node in nodes(statement):
             line = getattr(node, "lineno", line)
             found += [Binding(name, line, node, statement) for name in _bound(node)]
     return found
@@ -128,7 +129,7 @@ def _check_guard_names(file: str, tree: ast.Module, bound: list[Binding]) -> Ite
             message = f"choose another name: {binding.name} is a word of the guard layer"
             yield Finding(file, binding.line, "guard-shadowed", message)
     here = {binding.name for binding in bound}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Name) and node.id in GUARD_NAMES - here:
             yield Finding(file, node.lineno, "guard-import", f"write: from shared.guard import {node.id}")
 
@@ -168,9 +169,9 @@ def _check_definition(file: str, node: _Function) -> Iterator[Finding]:
 
 def _check_references(file: str, tree: ast.Module) -> Iterator[Finding]:
     """Names that are read: GUARD but for the decorator of handler, and handler at all."""
-    handlers = [node for node in ast.walk(tree) if isinstance(node, _Function) and node.name == "handler"]
+    handlers = [node for node in nodes(tree) if isinstance(node, _Function) and node.name == "handler"]
     decorators = [decorator for handler in handlers for decorator in handler.decorator_list]
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
             continue
         if node.id == "GUARD" and node not in decorators:
@@ -190,7 +191,7 @@ def _check_others(file: str, tree: ast.Module) -> Iterator[Finding]:
                 yield Finding(file, node.lineno, "second-handler", message)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Lambda):
             yield Finding(file, node.lineno, "second-handler", "write def _name(...), not a lambda with a name")
-    for inner in ast.walk(tree):
+    for inner in nodes(tree):
         if isinstance(inner, _Function) and inner.name == "__call__":
             yield Finding(
                 file, inner.lineno, "second-handler", "name the method: an object that is called is a handler"
@@ -206,7 +207,7 @@ def _check_others(file: str, tree: ast.Module) -> Iterator[Finding]:
 
 def _check_dynamic(file: str, tree: ast.Module) -> Iterator[Finding]:
     imported = {binding.name for binding in bindings(tree) if isinstance(binding.node, ast.alias)}
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         match node:
             case ast.Name(id=name) if name in DYNAMIC | BY_TEXT:
                 yield Finding(file, node.lineno, "dynamic-code", f"do it without {name}: the audit cannot read it")

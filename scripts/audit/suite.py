@@ -21,6 +21,7 @@ from scripts.audit.reach import check_reach, read_database_writes
 from scripts.audit.resources import check_resources
 from scripts.audit.roles import READS, check_roles, object_actions
 from scripts.audit.shape import check_import_time, check_shape, guard_statement
+from scripts.audit.source import nodes, parse
 from scripts.audit.stack import FILE as TEMPLATE
 from scripts.audit.stack import check_stack
 from scripts.audit.template import load
@@ -96,7 +97,7 @@ def read_function(path: Path, facts: Facts) -> tuple[Declared | None, ast.Module
         message = f"name the file <trigger>_<subject>.py; triggers: {', '.join(KIND_OF)}"
         findings.append(Finding(file, 1, "file-name", message))
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         said = getattr(error, "msg", None) or str(error)
@@ -126,7 +127,7 @@ def _read_tree(file: str, name: str, tree: ast.Module, facts: Facts) -> tuple[De
 
 def is_built(tree: ast.Module) -> bool:
     """Whether the file never raises NotBuilt."""
-    return not any(isinstance(node, ast.Name) and node.id == "NotBuilt" for node in ast.walk(tree))
+    return not any(isinstance(node, ast.Name) and node.id == "NotBuilt" for node in nodes(tree))
 
 
 def _list_files(folder: Path) -> tuple[list[Path], list[Finding]]:

@@ -1,5 +1,6 @@
 """serverless.yml with the line of every key, so that a finding can point at it. Variables are left as they stand."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,10 +59,15 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _section)
 _Loader.add_multi_constructor("!", _tag)
 
 
+@lru_cache(4)
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)
+
+
 def load(path: Path) -> Section:
-    """The file as a Section. Raises AuditError when it is missing or no YAML."""
+    """Read the file as a Section, which callers share: do not change it. Raises AuditError when it is missing or no YAML."""
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        document = _parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise AuditError(f"{path.name} cannot be read: {error}") from None
     if not isinstance(document, Section):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scripts.audit.declared import KIND_OF
 from scripts.audit.findings import Finding
+from scripts.audit.source import parse
 
 ROWS = "tests/refusals/rows.py"
 MATRIX = "tests/output/refusals.txt"
@@ -37,7 +38,7 @@ def _check_rows(path: Path, names: set[str]) -> Iterator[Finding]:
 def _read_rows(path: Path) -> tuple[int, dict[str, int]] | Finding:
     """The line of ROWS, and the line of each of its keys."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return Finding(ROWS, 1, "rows-unreadable", 'write this file with a literal ROWS = {"<function>": ...}')
     for node in tree.body:
