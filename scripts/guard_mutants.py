@@ -180,7 +180,7 @@ MUTANTS = [
     Mutant(
         "guard: a schedule's event is believed",
         "shared/guard/declaration.py",
-        '            caller = kind.admit_event(event, function)\n',
+        "            caller = kind.admit_event(event, function)\n",
         '            caller = Caller("cron")\n',
     ),
     Mutant(
