@@ -65,7 +65,7 @@ def _parse(text: str) -> Any:
 
 
 def load(path: Path) -> Section:
-    """Read the file as a Section that callers share and do not change. Raises AuditError when it is missing or no YAML."""
+    """Read the file as a Section, which callers must not change. Raises AuditError when it is missing or no YAML."""
     try:
         document = _parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
