@@ -89,8 +89,8 @@ def test_an_internal_function_has_no_way_to_a_secret_a_database_or_a_model(sourc
 
 
 def test_the_caller_of_the_reader_has_no_parser(sources):
-    assert {"pypdf", "docx"} & sources.closure("queue_ingest").shipped.third_party.keys() == set()
-    assert {"pypdf", "docx"} <= sources.closure("internal_read_file").shipped.third_party.keys()
+    assert {"pypdf", "pypdfium2_raw", "lxml"} & sources.closure("queue_ingest").shipped.third_party.keys() == set()
+    assert {"pypdf", "pypdfium2_raw"} <= sources.closure("internal_read_file").shipped.third_party.keys()
 
 
 def test_the_server_still_has_its_way(sources):
