@@ -249,24 +249,35 @@ def end_of_ogg(data: bytes) -> int:
 def end_of_amr(data: bytes) -> int:
     """Return the end of the last frame (RFC 4867, 5.3: narrow band, octets of each mode)."""
     sizes = (12, 13, 15, 17, 19, 20, 26, 31, 5, *(0,) * 7)
-    place = len(b"#!AMR\n")
+    place = start = len(b"#!AMR\n")
     while place < len(data):
         if data[place] & 0x87 != 0x04:
             raise NotOneFormat
-        place += 1 + sizes[data[place] >> 3 & 15]
+        length = 1 + sizes[data[place] >> 3 & 15]
+        place = start + _next_frame(place - start, length, len(data) - start)
     return place
 
 
 def end_of_adts(data: bytes) -> int:
-    """Return the end of the last frame of AAC (ISO 13818-7, 6.2)."""
-    place = 0
+    """Return the end of the last frame of AAC (ISO 13818-7, 6.2). All frames have the fixed header of the first."""
+    place, fixed = 0, int.from_bytes(data[:7], "big") >> 28
+    layer, frequency = fixed >> 13 & 3, fixed >> 6 & 15
+    if layer or frequency > 12:
+        raise NotOneFormat
     while place < len(data):
         header = int.from_bytes(data[place : place + 7], "big")
         length = header >> 13 & 0x1FFF
-        if header >> 44 != 0xFFF or length < 7:
+        if header >> 44 != 0xFFF or length < 7 or (header >> 28 != fixed and place + 7 <= len(data)):
             raise NotOneFormat
-        place += length
+        place = _next_frame(place, length, len(data))
     return place
+
+
+def _next_frame(place: int, length: int, size: int) -> int:
+    """Return the end of a frame. A recorder may cut the last one short, but a first one alone proves no format."""
+    if place == 0 and length > size:
+        raise NotOneFormat
+    return place + length
 
 
 def end_of_mp3(data: bytes) -> int:
@@ -280,8 +291,10 @@ def end_of_mp3(data: bytes) -> int:
             size = size << 7 | seven_bits
         place += 10 + size + (10 if data[place + 5] & 0x10 else 0)
     place += len(data[place:]) - len(data[place:].lstrip(b"\0"))
+    first = place
     while place < len(data) and data[place : place + 3] != b"TAG":
-        place += _mp3_frame(int.from_bytes(data[place : place + 4], "big"))
+        length = _mp3_frame(int.from_bytes(data[place : place + 4], "big"))
+        place = first + _next_frame(place - first, length, len(data) - first)
     return place + 128 if data[place : place + 3] == b"TAG" else place
 
 

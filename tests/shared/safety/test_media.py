@@ -226,3 +226,22 @@ def test_any_bytes_are_told_or_refused(kind, data, head):
     except RefusedMediaError as refused:
         told = f"/{refused.reason}"
     assert "/" in told
+
+
+@pytest.mark.parametrize("twin", sorted(TWINS))
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xff\xf9",  # AAC, as it may begin
+        b"\xff\xf1\x50\x80\x7f\xff\xfc",  # a frame of AAC that is longer than the file
+        b"\xff\xfb\x90\x00",  # a frame of MP3
+        b"\xff\xfb\xe0\x00",  # the longest one
+        b"#!AMR\n\x3c",  # a frame of AMR
+    ],
+)
+def test_a_frame_before_a_file_makes_no_sound_of_it(twin, head):
+    kind, whole = TWINS[twin]
+    assert type_of(kind, whole)
+    if kind != "audio":
+        assert refusal("audio", head + whole[:40]) in ("polyglot", "kind_differs", "unreadable")
+        assert refusal("audio", head + whole) in ("polyglot", "kind_differs", "unreadable")
