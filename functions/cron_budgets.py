@@ -9,7 +9,6 @@ from shared.guard import Request, Response, cron, guard
 
 GUARD = guard(
     cron(),
-    methods=("POST",),
     seconds=25.0,
     secrets=("CRON_SECRET", "SUPABASE_SECRET_KEY", "UPSTASH_REDIS_REST_TOKEN"),
     writes=("usage_ledger", "usage_alerts", "usage_holds", "tenant_budgets", "provider_budgets"),

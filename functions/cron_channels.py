@@ -17,7 +17,6 @@ log = logging.getLogger("portero")
 
 GUARD = guard(
     cron(),
-    methods=("POST",),
     seconds=25.0,
     secrets=("CRON_SECRET", "SUPABASE_SECRET_KEY", "META_ACCESS_TOKEN"),
     writes=("channels", "audit_log"),

@@ -14,7 +14,6 @@ log = logging.getLogger("portero")
 
 GUARD = guard(
     cron(),
-    methods=("POST",),
     seconds=25.0,
     secrets=("CRON_SECRET", "SUPABASE_SECRET_KEY", "QUEUE_KEY"),
     writes=("outbox", "messages"),

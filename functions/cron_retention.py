@@ -11,7 +11,6 @@ from shared.guard import Request, Response, cron, guard
 
 GUARD = guard(
     cron(),
-    methods=("POST",),
     seconds=25.0,
     secrets=("CRON_SECRET", "SUPABASE_SECRET_KEY"),
     writes=(

@@ -37,6 +37,11 @@ def empty() -> None:
         bucket.multiparts.clear()
 
 
+def message_counts() -> dict[str, int]:
+    """Return how many messages each queue holds, those in flight included."""
+    return {queue.name: len(queue._messages) for queue in _queues()}
+
+
 def has_messages(queue_name: str) -> bool:
     """Return whether a queue holds a message that can be received now."""
     return any(queue.messages for queue in _queues() if queue.name == queue_name)

@@ -206,19 +206,19 @@ class Environments:
         return environment
 
     def _give_back(self, environment: "_Environment") -> None:
-        function = environment.function.name
+        """Offer the environment to the next event, or retire it. An idle environment belongs to the next taker."""
+        function, retired = environment.function.name, []
         with self._changed:
             if environment.is_usable() and not self._stopping.is_set():
                 self._idle[function].append(environment)
             else:
                 self._all[function].discard(environment)
+                retired = [environment]
             waiting = sorted((one for idle in self._idle.values() for one in idle), key=_Environment.idle_for)
             crowded_out = waiting[self._idle_limit :]
             self._dismiss(crowded_out)
-        for one in crowded_out:
+        for one in (*retired, *crowded_out):
             one.stop()
-        if not environment.is_usable():
-            environment.stop()
 
     def _reap_now_and_then(self) -> None:
         while not self._stopping.wait(min(self._idle_seconds, 30)):

@@ -30,9 +30,9 @@ from local.seed import Owner, seed
 from local.serve import serve
 from local.supabase import SupabaseKeys, application, bootstrap
 from local.template import Template, load_template
+from shared.abuse import quarantine
 from shared.cloud import parameters, transport
-from shared.data import credentials
-from shared.guard import schemes
+from shared.data import billing_events, credentials
 
 SEEDED = "seeded"
 MAXIMUM_ROUNDS = 20
@@ -115,7 +115,8 @@ class World:
         """Functions keep rates, secrets and data keys in their process; a fresh world has fresh processes."""
         for name in [name for name in sys.modules if name.partition(".")[0] == "functions"]:
             del sys.modules[name]
-        schemes.quarantine_rate.forget()
+        quarantine.forget()
+        billing_events.forget()
         parameters.forget()
         transport.forget()
         credentials.forget()

@@ -38,10 +38,6 @@ ACCOUNT = "123456789012"
 SILENCED = {
     "W3005": (r"\w+(LambdaFunction|Stage|Route\w+)", "osls writes DependsOn where a reference already says it"),
     "W8003": (r"Has\w+", "osls fills in parameters, so a condition on one is constant in each stage's template"),
-    "WS1002": (
-        r"CronUnderscore\w+",
-        "a cron function has two doors on purpose: its schedule, and a POST with a bearer",
-    ),
     "ES1001": (r"Queue\w+", "for SQS the queue's redrive policy is the failure destination; our own rule looks at it"),
     "ES1007": (r"CronUnderscore\w+", "the EventInvokeConfig is there, by Ref not GetAtt; our own rule looks at it"),
     "ES6000": (r"\w+DeadLetters|\w+Failures", "a queue of failures has no queue of failures; it has an alarm"),

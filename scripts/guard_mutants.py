@@ -186,7 +186,7 @@ MUTANTS = [
     Mutant(
         "guard: a queue's record is believed",
         "shared/guard/declaration.py",
-        "            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))\n",
+        "            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY), started)\n",
         '            ids = __import__("json").loads(record["body"].partition(".")[2])["ids"]\n',
     ),
     Mutant(
@@ -238,7 +238,10 @@ MUTANTS = [
         "> 10**9:",
     ),
     Mutant(
-        "request: the base64 flag is ignored", "shared/guard/request.py", 'bool(event.get("isBase64Encoded"))', "False"
+        "request: the base64 flag is ignored",
+        "shared/guard/request.py",
+        '_field(whole, "isBase64Encoded", bool)',
+        "False",
     ),
     Mutant("request: sloppy base64", "shared/guard/request.py", "validate=True", "validate=False"),
     Mutant(
@@ -264,10 +267,15 @@ MUTANTS = [
     Mutant(
         "response: any origin may read",
         "shared/guard/response.py",
-        'if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):',
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
         "if origin:",
     ),
-    Mutant("response: an origin's prefix is enough", "shared/guard/response.py", '.split(","):', ":"),
+    Mutant(
+        "response: an origin's prefix is enough",
+        "shared/guard/response.py",
+        "if origin in read_list(Setting.ALLOWED_ORIGINS, _ORIGIN):",
+        'if origin in " ".join(read_list(Setting.ALLOWED_ORIGINS, _ORIGIN)):',
+    ),
     Mutant(
         "response: no HSTS",
         "shared/guard/response.py",
@@ -297,8 +305,8 @@ MUTANTS = [
     Mutant(
         "mercadopago: quarantine without a rate",
         "shared/guard/schemes.py",
-        "    if wait:\n",
-        "    if wait < 0:\n",
+        "    quarantine.admit(call.source_ip, now)\n",
+        "",
     ),
     Mutant(
         "mercadopago: the function gets the unsigned body",

@@ -96,6 +96,11 @@ def note_drift(amount: int) -> None:
     _count("budget_drift", amount)
 
 
+def note_quarantine_full() -> None:
+    """Quarantine took no more unverified deliveries. Noted once in ten minutes of an environment."""
+    _count("quarantine_full", 1)
+
+
 def note_breaker(dependency: str, event: str) -> None:
     """A breaker has "opened" or "closed"."""
     if notes := _notes.get():

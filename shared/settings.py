@@ -5,6 +5,7 @@ The environment holds addresses and names, never a secret; those are in the para
 
 import os
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -25,7 +26,7 @@ class Setting(StrEnum):
     SENTRY_DSN = "SENTRY_DSN"
     SUPABASE_URL = "SUPABASE_URL"
     SUPABASE_PUBLISHABLE_KEY = "SUPABASE_PUBLISHABLE_KEY"
-    # Issuers of tokens beside <SUPABASE_URL>/auth/v1, divided by spaces: a project with a custom domain has two names.
+    # More issuers of tokens than <SUPABASE_URL>/auth/v1 (a list): a project with a custom domain has two names.
     SUPABASE_ISSUERS = "SUPABASE_ISSUERS"
     UPSTASH_REDIS_REST_URL = "UPSTASH_REDIS_REST_URL"
     META_GRAPH_URL = "META_GRAPH_URL"
@@ -36,10 +37,11 @@ class Setting(StrEnum):
     AI_BASE_URL = "AI_BASE_URL"
     AI_MODEL = "AI_MODEL"
     EMBEDDING_MODEL = "EMBEDDING_MODEL"
+    # Web pages that may call the console's functions (a list).
     ALLOWED_ORIGINS = "ALLOWED_ORIGINS"
     KNOWLEDGE_BUCKET = "KNOWLEDGE_BUCKET"
     MEDIA_BUCKET = "MEDIA_BUCKET"
-    # Where Meta serves media from, divided by spaces: whole origins, or https://*.<domain>.
+    # Where Meta serves media from (a list): whole origins, or https://*.<domain>.
     MEDIA_HOSTS = "MEDIA_HOSTS"
     REPLY_QUEUE_URL = "REPLY_QUEUE_URL"
     REPLY_QUEUE_ARN = "REPLY_QUEUE_ARN"
@@ -55,7 +57,7 @@ class Setting(StrEnum):
     PADDLE_TOLERANCE_SECONDS = "PADDLE_TOLERANCE_SECONDS"
     # The address people reach us at, for links in answers.
     PUBLIC_URL = "PUBLIC_URL"
-    # ARNs of the KMS keys that wrap the data keys of tenants, newest first, divided by spaces.
+    # ARNs of the KMS keys that wrap the data keys of tenants, newest first (a list).
     KMS_KEY_ID = "KMS_KEY_ID"
     # In its place in the offline world, and only there: the file that holds such keys (cloud/key_management.py).
     LOCAL_KEY_FILE = "LOCAL_KEY_FILE"
@@ -140,24 +142,14 @@ def read_url(setting: Setting) -> str:
     Raises Unavailable (`setting_missing_<NAME>`, `setting_malformed_<NAME>`).
     """
     url = read(setting)
-    if not _is_base(url):
+    if not is_url(url):
         raise Unavailable(f"setting_malformed_{setting}")
     return url
 
 
-def read_urls(setting: Setting) -> list[str]:
-    """The URLs in an optional setting, divided by spaces.
-
-    Raises Unavailable (`setting_malformed_<NAME>`).
-    """
-    urls = read_optional(setting).split()
-    if not all(map(_is_base, urls)):
-        raise Unavailable(f"setting_malformed_{setting}")
-    return urls
-
-
 @cache
-def _is_base(url: str) -> bool:
+def is_url(url: str) -> bool:
+    """Whether a text is a URL that paths can be added to: no query, and no slash at its end."""
     address = address_of(url)
     return address is not None and bool(_BASE_PATH.fullmatch(address.target))
 
@@ -165,3 +157,33 @@ def _is_base(url: str) -> bool:
 def read_optional(setting: Setting) -> str:
     """The setting's value, or an empty string."""
     return os.environ.get(setting, "").strip()
+
+
+def is_origin(text: str) -> bool:
+    """Whether a text is an origin as a browser sends it (RFC 6454, 6.1): no path, and nothing that can be left out."""
+    address = address_of(text)
+    return address is not None and not address.target
+
+
+def read_list(setting: Setting, is_entry: Callable[[str], object]) -> tuple[str, ...]:
+    """The entries of a setting that is a list, divided by spaces; none where it is absent.
+
+    Raises Unavailable (`setting_malformed_<NAME>`) when `is_entry` denies an entry, or one is there twice.
+    """
+    entries = tuple(read_optional(setting).split())
+    if len({*entries}) < len(entries) or not all(map(is_entry, entries)):
+        raise Unavailable(f"setting_malformed_{setting}")
+    return entries
+
+
+def read_number(setting: Setting, default: float, minimum: float, maximum: float) -> float:
+    """The number in a setting, written in digits with at most one point; `default` where it is absent.
+
+    Raises Unavailable (`setting_malformed_<NAME>`) for every other form, and outside of `minimum` to `maximum`.
+    """
+    text = read_optional(setting)
+    if not text:
+        return default
+    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text) is None or not minimum <= float(text) <= maximum:
+        raise Unavailable(f"setting_malformed_{setting}")
+    return float(text)

@@ -53,8 +53,6 @@ def attacks_on(function: Declared, origin: str, issuer: str, now: float) -> Iter
         yield from _on_signed(function, now)
     elif function.kind == "jwt":
         yield from _on_console(function, issuer, now)
-    elif function.kind == "cron":
-        yield from _on_cron(function)
     else:
         yield from _on_public(function)
     yield from _on_every(function, origin)
@@ -91,21 +89,6 @@ def _on_console(function: Declared, issuer: str, now: float) -> Iterator[Attack]
     yield attack("token in a cookie", ("cookie", f"sb-access-token={own}"))
     yield attack("token in the body", body=json.dumps({"access_token": own}).encode())
     yield attack("two tokens", ("authorization", f"Bearer {own}"), ("authorization", f"Bearer {own}"))
-
-
-def _on_cron(function: Declared) -> Iterator[Attack]:
-    method = function.methods[0]
-    event = json.dumps({"schedule": function.name, "source": "aws.events", "authorization": "Bearer x"}).encode()
-    for name, secret in (("wrong secret", "Bearer x"), ("empty secret", "Bearer"), ("null as secret", "Bearer null")):
-        yield Attack(name, method, headers=(("authorization", secret),))
-    yield Attack("secret that is not ASCII", method, headers=(("authorization", f"Bearer {NOT_ASCII}"),))
-    yield Attack("no secret", method)
-    yield Attack("secret without Bearer", method, headers=(("authorization", "x"),))
-    yield Attack("secret in the query", method, query="secret=x&authorization=Bearer%20x&token=x")
-    yield Attack("secret in the body", method, headers=JSON, body=event)
-    yield Attack("secret in other headers", method, headers=(("x-cron-secret", "x"), ("x-api-key", "x")))
-    yield Attack("claims in other headers", method, headers=(*CLAIMS, ("x-amz-source", "aws.events")))
-    yield Attack("two secrets", method, headers=(("authorization", "Bearer"), ("authorization", "Bearer")))
 
 
 def _on_public(function: Declared) -> Iterator[Attack]:

@@ -6,6 +6,8 @@ from typing import Any
 # The prefix of a file fixes its guard's kind.
 KIND_OF = {"webhook": "hmac", "queue": "queue", "cron": "cron", "ai": "jwt", "app": "jwt", "public": "public"}
 KINDS = frozenset(KIND_OF.values())
+# No HTTP request reaches these: a queue, a schedule.
+EVENT_KINDS = frozenset({"cron", "queue"})
 
 
 @dataclass

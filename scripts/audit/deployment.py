@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.audit.declared import Declared
+from scripts.audit.declared import EVENT_KINDS, Declared
 from scripts.audit.facts import Facts
 from scripts.audit.findings import Finding
 from scripts.audit.guard_literal import METHODS
 from scripts.audit.template import Section, Tag
 
 FILE = "serverless.yml"
-LEGAL_EVENTS = {"queue": {"sqs"}, "cron": {"schedule", "httpApi"}}
+LEGAL_EVENTS = {"queue": {"sqs"}, "cron": {"schedule"}}
 DEFAULT_TIMEOUT = 6  # seconds, osls's own
 WEBHOOK_TIMEOUT = 5
 HTTP_TIMEOUT = 29
@@ -167,7 +167,7 @@ class _Entry:
             yield Finding(FILE, self._line("events"), "deployment-options", message)
         served = [method for method in methods if method != "OPTIONS"]
         declared = {*function.methods}
-        if function.kind != "queue" and declared and declared <= METHODS and sorted(served) != sorted(declared):
+        if function.kind not in EVENT_KINDS and declared and declared <= METHODS and sorted(served) != sorted(declared):
             said = " ".join(function.methods) or "none"
             message = f"route the methods of GUARD ({said}), each once; routed are: {' '.join(served) or 'none'}"
             yield Finding(FILE, self._line("events"), "deployment-methods", message)

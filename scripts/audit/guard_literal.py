@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.audit.declared import KIND_OF, KINDS, Declared
+from scripts.audit.declared import EVENT_KINDS, KIND_OF, KINDS, Declared
 from scripts.audit.facts import Facts, Signature
 from scripts.audit.findings import Finding
 from scripts.audit.source import nodes
@@ -169,7 +169,7 @@ def _check_values(declared: Declared, facts: Facts) -> Iterator[Finding]:
     if not isinstance(methods, tuple) or not set(methods) <= METHODS or len(set(methods)) < len(methods):
         message = f"give methods as a tuple of {', '.join(sorted(METHODS))}, each once"
         yield Finding(file, declared.line_of("methods"), "guard-methods", message)
-    elif bool(methods) == (declared.kind == "queue"):
+    elif bool(methods) == (declared.kind in EVENT_KINDS):
         message = "take methods out: no HTTP request comes here" if methods else "say which methods it answers"
         yield Finding(file, declared.line_of("methods"), "guard-methods", message)
     yield from _check_bounds(declared)

@@ -19,7 +19,7 @@ CALLERS = {
     "public": "Anybody may ask for {words}.",
 }
 RATES = {"webhook": "    rate=600,", "ai": "    rate=30,", "app": "    rate=30,"}
-METHODS = {"public": "GET", "queue": ""}
+METHODS = {"public": "GET", "queue": "", "cron": ""}
 SECONDS = {"webhook": 3.0, "queue": 28.0, "cron": 25.0, "public": 2.0}
 BODY_LIMITS = {"webhook": "64 * 1024", "ai": "16 * 1024", "app": "16 * 1024"}
 
@@ -77,10 +77,12 @@ def test_a_member_is_let_in_and_a_stranger_is_not(world):
 
 def _cron(name: Name) -> str:
     return f'''\
-def test_the_schedules_secret_opens_and_nothing_else_does(world):
-    bearer = {{"authorization": f"Bearer {{world.plan.keys.cron}}"}}
-    assert world.call("POST", "{name.path}", headers=bearer).status_code == 501
-    assert world.call("POST", "{name.path}").status_code == 401
+def test_the_secret_of_the_schedule_is_accepted_and_another_is_not(world, caplog):
+    good = {{"schedule": "{name}", "authorization": f"Bearer {{world.plan.keys.cron}}"}}
+    world.invoke("{name}", good)
+    assert caplog.records[-1].problem == "not_built"
+    world.invoke("{name}", good | {{"authorization": "Bearer another"}})
+    assert caplog.records[-1].refusal == "cron_secret_wrong"
 '''
 
 

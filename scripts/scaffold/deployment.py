@@ -116,8 +116,7 @@ def _events(name: Name) -> list[str]:
         enabled: false
         input:
           schedule: {name}
-          authorization: {TRIGGER}
-    - httpApi: {{method: POST, path: {name.path}}}""".splitlines()
+          authorization: {TRIGGER}""".splitlines()
     methods = {"ai": ("POST", "OPTIONS"), "app": ("POST", "OPTIONS"), "public": ("GET",)}.get(name.prefix, ("POST",))
     return [f"    - httpApi: {{method: {method}, path: {name.path}}}" for method in methods]
 

@@ -5,9 +5,29 @@ open when the shared store is away.
 """
 
 import math
+import socket
 from collections import OrderedDict
 
 KEYS_KEPT = 4096
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def source_key(address: str) -> str:
+    """Return the key by which a caller's address is limited: an IPv4 address whole, an IPv6 address by its /64.
+
+    A network gives each subscriber a /64 at least (RFC 6177, section 2), so one caller has 2**64 addresses in it. An
+    IPv4 address that is mapped into IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address. All malformed texts share one key.
+    """
+    try:
+        return socket.inet_pton(socket.AF_INET, address).hex()
+    except (OSError, ValueError):
+        pass
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, address)
+    except (OSError, ValueError):
+        return "malformed"
+    return packed[12:].hex() if packed.startswith(_MAPPED) else packed[:8].hex()
 
 
 class LocalRate:

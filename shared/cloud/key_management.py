@@ -20,7 +20,7 @@ from typing import Any
 
 from shared.cloud import aws
 from shared.errors import Unavailable
-from shared.settings import Setting, read, read_optional
+from shared.settings import Setting, read, read_list, read_optional
 
 DATA_KEY_BYTES = 32
 MAXIMUM_SECONDS = 2.0
@@ -63,14 +63,12 @@ def unwrap(wrapped: str, context: dict[str, str], seconds: float) -> bytes:
 
 def _kms_arns() -> list[str]:
     """Empty when the local file is meant."""
-    arns, file = read_optional(Setting.KMS_KEY_ID).split(), read_optional(Setting.LOCAL_KEY_FILE)
+    arns, file = list(read_list(Setting.KMS_KEY_ID, _ARN.fullmatch)), read_optional(Setting.LOCAL_KEY_FILE)
     if arns and file:
         # A file of keys beside KMS is a mistake in a deployment, and guessing which was meant could wrap with it.
         raise Unavailable(f"setting_conflict_{Setting.LOCAL_KEY_FILE}")
     if not arns and not file:
         raise Unavailable(f"setting_missing_{Setting.KMS_KEY_ID}")
-    if not all(map(_ARN.fullmatch, arns)):
-        raise Unavailable(f"setting_malformed_{Setting.KMS_KEY_ID}")
     return arns
 
 

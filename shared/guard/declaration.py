@@ -10,6 +10,7 @@ Every call ends in one line with its outcome, its duration and its numbers (shar
 
 import functools
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +118,7 @@ class Guard:
         deadline = Deadline(self._seconds_left(context))
         if isinstance(self.kind, Queue):
             return self._answer_records(function, body, event, self.kind, started, deadline)
-        if isinstance(self.kind, Cron) and "requestContext" not in event:
+        if isinstance(self.kind, Cron):
             return self._answer_schedule(function, body, event, self.kind, started, deadline)
         return self._answer_http(function, body, event, started, deadline)
 
@@ -126,6 +127,7 @@ class Guard:
         return max(0.0, min(self.seconds, left) - MARGIN_SECONDS)
 
     def _prepare(self) -> None:
+        logs.read_share()
         parameters.prepare(self.secrets)
 
     def _answer_http(
@@ -175,7 +177,8 @@ class Guard:
         if not self.rate:
             return
         if self._own_rate is not None:
-            wait_here = self._own_rate.wait(caller.user, clock.now())
+            # Unverified deliveries have a rate of their own, so that they delay no verified one.
+            wait_here = self._own_rate.wait(caller.user if caller.trusted else "unverified", clock.now())
             if wait_here:
                 raise RateExceeded(wait_here)
             return
@@ -191,7 +194,7 @@ class Guard:
     ) -> dict[str, Any]:
         try:
             self._prepare()
-            caller = kind.admit_event(event.get("authorization"))
+            caller = kind.admit_event(event, function)
             response = body(Request(function, caller, now, deadline, allowance=self._allowance(function)))
         except Problem as problem:
             _log_problem(problem, now)
@@ -208,14 +211,15 @@ class Guard:
         failures: list[dict[str, str]] = []
         stopped: set[str] = set()
         try:
+            records = _records(event)
             self._prepare()
             arn = read(Setting(f"{kind.name.upper()}_QUEUE_ARN"))
         except Problem as problem:
             _log_problem(problem, now)
             # Every record comes back later.
             raise _Failed(problem.name) from None
-        for record in event.get("Records", []):
-            group = record.get("attributes", {}).get("MessageGroupId", "")
+        for record in records:
+            group = _attribute(record, "MessageGroupId")
             if deadline.remaining() < MINIMUM_SECONDS:
                 stopped.add(group)
             if group in stopped or not self._settled(function, body, record, kind, arn, deadline):
@@ -232,7 +236,7 @@ class Guard:
         started, age = clock.now(), None
         try:
             age = _queue_age(record, started)
-            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY))
+            ids = verify_record(record, kind.name, arn, parameters.live(Secret.QUEUE_KEY), started)
             # A message that stands for many is too long for every line.
             logs.carry(**{name: value for name, value in ids.items() if len(value) <= LONGEST_CARRIED})
             allowance = self._allowance(function)
@@ -257,10 +261,30 @@ def _milliseconds_since(moment: float) -> int:
     return round((clock.now() - moment) * 1000)
 
 
+def _records(event: object) -> list[dict[str, Any]]:
+    """Return the records of an SQS event.
+
+    Raises Refused (`malformed_event`) if one has no id: the answer could not name it, and SQS would delete it.
+    """
+    records = event.get("Records") if isinstance(event, dict) else None
+    if not isinstance(records, list):
+        raise Refused("malformed_event", 400)
+    if not all(isinstance(record, dict) and isinstance(record.get("messageId"), str) for record in records):
+        raise Refused("malformed_event", 400)
+    return records
+
+
+def _attribute(record: dict[str, Any], name: str) -> str:
+    attributes = record.get("attributes")
+    value = attributes.get(name) if isinstance(attributes, dict) else None
+    return value if isinstance(value, str) else ""
+
+
 def _queue_age(record: dict[str, Any], now: float) -> int | None:
     """How long a record has waited, in milliseconds, by the time at which SQS got it."""
-    sent = record.get("attributes", {}).get("SentTimestamp", "")
-    return max(0, round(now * 1000) - int(sent)) if isinstance(sent, str) and sent.isdecimal() else None
+    sent = _attribute(record, "SentTimestamp")
+    # Sixteen digits of milliseconds reach beyond every calendar; int() of a longer text is refused by Python.
+    return max(0, round(now * 1000) - int(sent)) if re.fullmatch(r"[0-9]{1,16}", sent) else None
 
 
 def _known(answered: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Refused. Plain classes: the standard library's data classes would cost a webhook
 
 from typing import ClassVar
 
-from shared.abuse.local_rate import LocalRate
+from shared.abuse.local_rate import LocalRate, source_key
 from shared.cloud.parameters import live
 from shared.errors import RateExceeded, Refused
 from shared.guard.request import Caller, HttpCall
@@ -76,16 +76,20 @@ class Jwt(Kind):
 
 
 class Cron(Kind):
-    """A schedule, by a bearer secret: in EventBridge's event, or in the header of a POST."""
+    """A schedule of EventBridge, by the bearer secret in its event. There is no other way to call."""
 
     prefixes = ("cron",)
 
-    def admit(self, call: HttpCall, now: float) -> Caller | Response:
-        """The HTTP trigger."""
-        return self.admit_event(call.header("authorization"))
+    def admit_event(self, event: object, function: str) -> Caller:
+        """Authenticate the event of a schedule: {"schedule": <function>, "authorization": "Bearer <secret>"}.
 
-    def admit_event(self, authorization: object) -> Caller:
-        """EventBridge's trigger, whose event carries the same secret."""
+        Raises Refused: `schedule_malformed`, `schedule_foreign` (of another function), and those of the secret.
+        """
+        if not isinstance(event, dict) or event.keys() != {"schedule", "authorization"}:
+            raise Refused("schedule_malformed", 400)
+        if event["schedule"] != function:
+            raise Refused("schedule_foreign", 403)
+        authorization = event["authorization"]
         count_old(verify_bearer(authorization, live(Secret.CRON_SECRET)), Secret.CRON_SECRET)
         return Caller(kind="cron")
 
@@ -111,7 +115,7 @@ class Public(Kind):
 
     def admit(self, call: HttpCall, now: float) -> Caller | Response:
         """Within the rate, everybody."""
-        wait = self._limit.wait(call.source_ip, now)
+        wait = self._limit.wait(source_key(call.source_ip), now)
         if wait:
             raise RateExceeded(wait)
         return Caller(kind="public")

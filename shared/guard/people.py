@@ -6,7 +6,7 @@ from shared.guard.rotation import count_old
 from shared.guard.verify import jwt
 from shared.guard.verify.session import verify_session
 from shared.guard.verify.signing_keys import keys_at
-from shared.settings import Secret, Setting, read, read_url, read_urls
+from shared.settings import Secret, Setting, is_url, read, read_list, read_url
 
 
 def admit_person(
@@ -33,4 +33,4 @@ def admit_person(
 
 def _issuers(auth_url: str) -> list[str]:
     """This project's own name, and those that it had or has beside it (a custom domain)."""
-    return [auth_url, *read_urls(Setting.SUPABASE_ISSUERS)]
+    return [auth_url, *read_list(Setting.SUPABASE_ISSUERS, is_url)]

@@ -16,6 +16,10 @@ MAXIMUM_HEADER_BYTES = 16 * 1024
 MAXIMUM_QUERY_FIELDS = 50
 # How long an event may have waited for an environment to start.
 MAXIMUM_WAIT_SECONDS = 30
+# Milliseconds since the epoch, in the year 5138. A later time is no time.
+MAXIMUM_EPOCH_MILLISECONDS = 10**14
+
+_T = TypeVar("_T")
 
 
 class Validated(Protocol):
@@ -110,32 +114,30 @@ class HttpCall(NamedTuple):
         return self.headers.get(name, "")
 
 
-def read_http(event: dict[str, Any], body_limit: int) -> HttpCall:
-    """The call inside an event; the body's size is looked at before the body is.
+def read_http(event: object, body_limit: int) -> HttpCall:
+    """Read the call inside an event; the body's size is checked before the body is decoded.
 
-    Raises Refused: `body_too_large` (413), `headers_too_large` (431), `malformed_event` (400).
+    Raises Refused: `body_too_large` (413), `headers_too_large` (431), `malformed_event` (400) for a field of another
+    shape than API Gateway sends.
     """
-    context = event.get("requestContext")
-    http = context.get("http") if isinstance(context, dict) else None
-    if not isinstance(http, dict):
-        raise Refused("malformed_event", 400)
-    text = event.get("body") or ""
-    encoded = bool(event.get("isBase64Encoded"))
+    whole = _typed(event, dict)
+    http = _typed(_field(whole, "requestContext", dict).get("http"), dict)
+    text, encoded = _field(whole, "body", str), _field(whole, "isBase64Encoded", bool)
     if len(text) > (body_limit * 4 // 3 + 4 if encoded else body_limit):
         raise Refused("body_too_large", 413)
     body = _decode(text, encoded)
     if len(body) > body_limit:
         raise Refused("body_too_large", 413)
-    headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    query = str(event.get("rawQueryString") or "")
+    headers = {_plain(name).lower(): _plain(value) for name, value in _field(whole, "headers", dict).items()}
+    query = _plain(_field(whole, "rawQueryString", str))
     if sum(len(name) + len(value) for name, value in headers.items()) + len(query) > MAXIMUM_HEADER_BYTES:
         raise Refused("headers_too_large", 431)
     return HttpCall(
-        method=str(http.get("method", "")),
+        method=_plain(http.get("method")),
         headers=headers,
         query=_fields(query),
         body=body,
-        source_ip=str(http.get("sourceIp", "")),
+        source_ip=_field(http, "sourceIp", str),
         origin=headers.get("origin", ""),
     )
 
@@ -147,7 +149,8 @@ def arrival_of(event: dict[str, Any], now: float) -> float:
     """
     context = event.get("requestContext")
     milliseconds = context.get("timeEpoch") if isinstance(context, dict) else None
-    if not isinstance(milliseconds, int) or isinstance(milliseconds, bool):
+    # An integer of JSON may be too long for a float, so it is compared before it is divided.
+    if type(milliseconds) is not int or not 0 <= milliseconds < MAXIMUM_EPOCH_MILLISECONDS:
         return now
     return milliseconds / 1000 if 0 <= now - milliseconds / 1000 <= MAXIMUM_WAIT_SECONDS else now
 
@@ -156,6 +159,30 @@ def _complaints(error: ValueError) -> str:
     """Field and rule of the first three complaints; never the value."""
     found = error.errors(include_input=False)[:3] if hasattr(error, "errors") else []
     return "; ".join(f"{'.'.join(str(part) for part in entry['loc'])}: {entry['msg']}" for entry in found)[:160]
+
+
+def _typed(value: object, kind: type[_T]) -> _T:
+    """Return the value if it is of this type and no subtype of it (a bool is no int), else raise Refused."""
+    if type(value) is not kind:
+        raise Refused("malformed_event", 400)
+    return value
+
+
+def _field(whole: dict[str, Any], name: str, kind: type[_T]) -> _T:
+    """Return a field, or the type's empty value where it is absent or null."""
+    value = whole.get(name)
+    return kind() if value is None else _typed(value, kind)
+
+
+def _plain(value: object) -> str:
+    """Return a text that can be encoded: JSON can carry half a surrogate pair, a header cannot."""
+    text = _typed(value, str)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Refused("malformed_event", 400) from None
+    return text
 
 
 def _decode(text: str, encoded: bool) -> bytes:

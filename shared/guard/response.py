@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from shared.errors import Problem
-from shared.settings import Setting, read_optional
+from shared.settings import Setting, is_origin, read_list
 
 SECURITY_HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
@@ -60,9 +60,12 @@ def render_problem(problem: Problem, extra: dict[str, str]) -> dict[str, Any]:
 
 
 def cors_headers(origin: str) -> dict[str, str]:
-    """The headers that let a listed origin read the answer; for any other origin only `Vary`."""
+    """The headers that let a listed origin read the answer; for any other origin only `Vary`.
+
+    Raises Unavailable (`setting_malformed_ALLOWED_ORIGINS`), whatever the origin.
+    """
     headers = {"vary": "Origin"}
-    if origin and origin in read_optional(Setting.ALLOWED_ORIGINS).split(","):
+    if origin in read_list(Setting.ALLOWED_ORIGINS, is_origin):
         headers["access-control-allow-origin"] = origin
         headers["access-control-expose-headers"] = "ratelimit, ratelimit-policy, retry-after"
     return headers

@@ -4,27 +4,22 @@ A scheme's own branch imports its verifier, so that a webhook starts with one sc
 """
 
 import logging
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from shared.abuse.local_rate import LocalRate
+from shared.abuse import quarantine
 from shared.cloud.parameters import live
 from shared.data.storable import repaired
-from shared.errors import Refused, Unavailable
+from shared.errors import Refused
 from shared.guard.request import Caller, HttpCall
 from shared.guard.response import Response
 from shared.guard.rotation import count_old
-from shared.settings import Secret, Setting, read_optional
+from shared.settings import Secret, Setting, read_number
 
-# Deliveries a minute that one execution environment puts into quarantine; the provider comes again with the others.
-QUARANTINE_RATE = 60
 MAXIMUM_FACT = 200
 PADDLE_TOLERANCE_SECONDS = 5
 
 log = logging.getLogger("portero")
-
-quarantine_rate = LocalRate(QUARANTINE_RATE, 60)
 
 
 class Scheme(NamedTuple):
@@ -82,12 +77,12 @@ def _quarantined(call: HttpCall, refusal: Refused, now: float) -> Caller:
     """Mercado Pago signs some of its notifications never (QR codes, IPN) and some in ways that nobody can verify.
 
     So such a delivery is let through as untrusted, to be kept and to have no effect until the provider's API confirms
-    it, and only so many of them a minute. Its facts are what it claims: data_id, request_id, signature, topic, and
-    the refusal that it would have got.
+    it, and only so many of them (shared/abuse/quarantine.py). Its facts are what it claims: data_id, request_id,
+    signature, topic, and the refusal that it would have got.
+
+    Raises Refused by the names of `quarantine.admit`.
     """
-    wait = quarantine_rate.wait("", now)
-    if wait:
-        raise Refused("quarantine_full", 429, retry_after=wait)
+    quarantine.admit(call.source_ip, now)
     # Not called a refusal: the alarm for refusals is for forgeries, and much of this is how Mercado Pago is.
     log.warning("quarantined", extra={"unverified": refusal.name})
     facts = {
@@ -114,19 +109,10 @@ def _admit_paddle(call: HttpCall, now: float) -> Caller:
     from shared.guard.verify import paddle
 
     secrets, header = live(Secret.PADDLE_WEBHOOK_SECRET), call.header("paddle-signature")
-    place = paddle.verify_signature(call.body, header, secrets, now, _paddle_tolerance())
+    tolerance = read_number(Setting.PADDLE_TOLERANCE_SECONDS, PADDLE_TOLERANCE_SECONDS, 1, 999)
+    place = paddle.verify_signature(call.body, header, secrets, now, tolerance)
     count_old(place, Secret.PADDLE_WEBHOOK_SECRET)
     return Caller(kind="paddle")
-
-
-def _paddle_tolerance() -> int:
-    """Seconds. Raises Unavailable when the setting is not a number from 1 to 999."""
-    given = read_optional(Setting.PADDLE_TOLERANCE_SECONDS)
-    if not given:
-        return PADDLE_TOLERANCE_SECONDS
-    if re.fullmatch(r"[1-9][0-9]{0,2}", given) is None:
-        raise Unavailable(f"setting_malformed_{Setting.PADDLE_TOLERANCE_SECONDS}")
-    return int(given)
 
 
 SCHEMES: dict[str, Scheme] = {

@@ -22,9 +22,10 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
+from shared.errors import Unavailable
 from shared.metrics import Call
 from shared.privacy import scrub
-from shared.settings import Setting, read_optional
+from shared.settings import Setting, read_number, read_optional
 
 # Longer texts are cut: CloudWatch takes 256 KB, and nobody reads that much.
 MAXIMUM_TEXT = 16_384
@@ -178,13 +179,17 @@ def _log_uncaught(place: str, error: BaseException | None) -> None:
         log.error("uncaught", exc_info=error, extra={"place": place})
 
 
+def read_share() -> float:
+    """LOG_SAMPLE, from 0 to 1. Raises Unavailable (`setting_malformed_LOG_SAMPLE`)."""
+    return read_number(Setting.LOG_SAMPLE, 1.0, 0.0, 1.0)
+
+
 def _share() -> float:
-    """LOG_SAMPLE, from 0 to 1; anything else keeps every line."""
+    """The share to log by: every line while the setting is malformed, which the guard refuses."""
     try:
-        share = float(read_optional(Setting.LOG_SAMPLE) or 1)
-    except ValueError:
+        return read_share()
+    except Unavailable:
         return 1.0
-    return share if 0 <= share <= 1 else 1.0
 
 
 def _masked_context(fields: dict[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 from local import payloads
 from local.payloads import Customer, text, whatsapp_message
 from local.world import World
+from shared import clock
 from shared.cloud.envelope import seal
 from tests.logged import lines_logged
 
@@ -159,16 +160,16 @@ def reply_records(world: World, *bodies: str) -> dict[str, object]:
 
 def test_a_planted_record_fails_beside_the_good_one(world):
     ids = {"tenant": world.owner.tenant, "conversation": "00000000-0000-4000-8000-000000000000"}
-    good = seal("reply", ids, world.plan.keys.queue, 1)
-    planted = seal("reply", ids, "another key", 1)
-    elsewhere = seal("send", ids, world.plan.keys.queue, 1)
+    good = seal("reply", ids, world.plan.keys.queue, clock.now())
+    planted = seal("reply", ids, "another key", clock.now())
+    elsewhere = seal("send", ids, world.plan.keys.queue, clock.now())
     answer = world.invoke("queue_reply", reply_records(world, good, planted, elsewhere, "{}"))
     assert answer.payload == {"batchItemFailures": [{"itemIdentifier": place} for place in "123"]}
 
 
 def test_a_record_of_another_queue_is_refused(world):
     ids = {"tenant": world.owner.tenant, "conversation": "00000000-0000-4000-8000-000000000000"}
-    event = reply_records(world, seal("reply", ids, world.plan.keys.queue, 1))
+    event = reply_records(world, seal("reply", ids, world.plan.keys.queue, clock.now()))
     assert world.invoke("queue_reply", event).payload == {"batchItemFailures": []}
     event["Records"][0]["eventSourceARN"] += "-other"  # type: ignore[index]
     assert world.invoke("queue_reply", event).payload == {"batchItemFailures": [{"itemIdentifier": "0"}]}
@@ -176,7 +177,7 @@ def test_a_record_of_another_queue_is_refused(world):
 
 def test_later_records_of_a_group_wait_for_the_one_that_failed(world):
     ids = {"tenant": world.owner.tenant, "conversation": "00000000-0000-4000-8000-000000000000"}
-    good = seal("reply", ids, world.plan.keys.queue, 1)
+    good = seal("reply", ids, world.plan.keys.queue, clock.now())
     event = reply_records(world, "{}", good, good)
     for record, group in zip(event["Records"], ("a", "a", "b"), strict=True):  # type: ignore[call-overload]
         record["attributes"]["MessageGroupId"] = group

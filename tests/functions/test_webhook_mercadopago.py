@@ -1,6 +1,8 @@
 """Every fixture of tests/events/webhook_mercadopago: what is kept, and as what. Its body must never matter."""
 
 import json
+import logging
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,10 +10,11 @@ import httpx
 import pytest
 
 from local.billing_payloads import mercadopago_body, mercadopago_headers, mercadopago_query
+from local.runtime import Invocation
 from local.world import World
 from shared import clock
-from shared.abuse.local_rate import LocalRate
-from shared.guard import schemes
+from shared.abuse import quarantine
+from shared.data import billing_events
 
 EVENTS = Path(__file__).parent.parent / "events" / "webhook_mercadopago"
 
@@ -27,8 +30,9 @@ KEPT: dict[str, tuple[str | None, dict[str, str]]] = {
 
 
 @pytest.fixture(autouse=True)
-def _empty_quarantine_rate(monkeypatch):
-    monkeypatch.setattr(schemes, "quarantine_rate", LocalRate(schemes.QUARANTINE_RATE, 60))
+def _empty_quarantine():
+    quarantine.forget()
+    billing_events.forget()
 
 
 def deliver(world: World, query: str, headers: dict[str, str], body: object = None) -> httpx.Response:
@@ -140,16 +144,75 @@ def test_a_settled_event_that_was_signed_stays_settled(world):
     assert [(row["outcome"], row["deliveries"]) for row in kept(world)] == [("applied", 1)]
 
 
-def test_quarantine_takes_so_many_a_minute_and_asks_for_the_others_again(world):
-    with clock.held_at(1_800_000_000.0):
-        answers = [deliver(world, f"topic=payment&id={place}", {}) for place in range(schemes.QUARANTINE_RATE + 1)]
-        assert {answer.status_code for answer in answers[:-1]} == {200}
-        assert answers[-1].status_code == 429
-        assert int(answers[-1].headers["retry-after"]) >= 1
-        # What is signed is not in the way of it.
+def flood(world: World, data_id: object, source_ip: str) -> Invocation:
+    """A delivery that nobody signed, from this address."""
+    event = {
+        "requestContext": {"http": {"method": "POST", "path": "/webhook/mercadopago", "sourceIp": source_ip}},
+        "rawQueryString": f"topic=payment&id={data_id}",
+    }
+    return world.invoke("webhook_mercadopago", event)
+
+
+def test_quarantine_is_limited_by_source_and_in_total_and_delays_nothing_signed(world, caplog):
+    quarantined = []
+    with clock.held_at(1_800_000_000.0), caplog.at_level(logging.WARNING):
+        for number in range(quarantine.TOTAL_RATE * 2):
+            # Each network of IPv6 is one source, whatever the address in it.
+            quarantined.append(flood(world, number, f"2001:db8:0:{number // 30}::{number:x}").payload["statusCode"])
+        served = [place for place, status in enumerate(quarantined) if status == 200]
+        assert served == [*range(20), *range(30, 50), *range(60, 80)]
+        assert {*quarantined} == {200, 429}
+        refusals = Counter(record.__dict__["refusal"] for record in caplog.records if record.getMessage() == "refused")
+        assert refusals == {"quarantine_source_full": 40, "quarantine_full": 20}
+        alerts = [record for record in caplog.records if record.getMessage() == "quarantine is full"]
+        assert [(alert.levelname, alert.__dict__["unverified"]) for alert in alerts] == [("ERROR", "quarantine_full")]
+        assert int(flood(world, "late", "192.0.2.1").payload["headers"]["retry-after"]) >= 1
+        for number in range(3):
+            assert notify(world, str(number), ts="1800000000").json() == {"kept": 1}
+    with clock.held_at(1_800_000_004.0):
+        assert flood(world, "later", "192.0.2.1").payload["statusCode"] == 200
+
+
+FILL = (
+    "insert into billing_events (provider, effect_key, trusted, facts, item, occurred_at, received_at)"
+    " select 'mercadopago', 'quarantine:filler' || n, false, '{}', '{}', now(), now() - %s::interval"
+    " from generate_series(1, %s) n"
+)
+
+
+@pytest.mark.parametrize(
+    ("age", "room", "refusal"), [("1 hour", 2000, "quarantine_day_full"), ("2 days", 10_000, "quarantine_table_full")]
+)
+def test_unverified_rows_are_bounded_in_the_database(world, caplog, age, room, refusal):
+    world.rows(FILL + " returning id", age, room - 1)
+    with clock.held_at(1_800_000_000.0), caplog.at_level(logging.WARNING):
+        statuses = [flood(world, number, "192.0.2.1").payload["statusCode"] for number in (1, 2, 3, 4)]
+        assert statuses == [200, 429, 429, 429]
+        # For ten minutes this environment does not ask the database again.
+        with world.away("supabase"):
+            assert flood(world, 1, "192.0.2.1").payload["statusCode"] == 429
         assert notify(world, "1", ts="1800000000").json() == {"kept": 1}
-    with clock.held_at(1_800_000_002.0):
-        assert deliver(world, "topic=payment&id=late", {}).status_code == 200
+    names = [record.__dict__.get("refusal") for record in caplog.records if record.getMessage() == "refused"]
+    assert names == [refusal] * 4
+    alerts = [record.__dict__["unverified"] for record in caplog.records if record.getMessage() == "quarantine is full"]
+    assert alerts == [refusal]
+    with clock.held_at(1_800_000_000.0 + billing_events.FULL_SECONDS):
+        # A row that is there takes no room.
+        assert flood(world, 1, "192.0.2.1").payload["statusCode"] == 200
+        assert flood(world, 5, "192.0.2.1").payload["statusCode"] == 429
+
+
+def test_old_unverified_rows_make_room_and_signed_ones_stay(world):
+    notify(world, "1")
+    world.rows("update billing_events set received_at = now() - interval '31 days' returning id")
+    world.rows(FILL + " returning id", "31 days", 10_000)
+    assert flood(world, 1, "192.0.2.1").payload["statusCode"] == 200
+    [row] = world.rows("select count(*) filter (where trusted) as signed, count(*) as all from billing_events")
+    assert (row["signed"], row["all"]) == (1, 1 + 10_000 - 100 + 1)
+    [row] = world.rows(
+        "select trusted from billing_events where outcome is null order by trusted desc, received_at limit 1"
+    )
+    assert row["trusted"]
 
 
 ODD_QUERIES = [
@@ -166,6 +229,7 @@ ODD_HEADERS = ["", "ts=1,v1=" + "0" * 64, "ts=,v1=", "," * 4000, "\x7f"]
 
 def test_whatever_comes_is_kept_short_and_untrusted(world):
     for query in ODD_QUERIES:
+        quarantine.forget()
         for header in ODD_HEADERS:
             headers = {"x-signature": header, "x-request-id": "x" * 1000}
             answer = deliver(world, query, headers, {"data": {"id": "1"}})

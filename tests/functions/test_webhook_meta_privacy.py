@@ -66,6 +66,18 @@ def test_another_time_another_person_and_the_other_kind_are_other_requests(world
     ]
 
 
+def test_open_requests_of_one_person_are_bounded(world):
+    # A person who signs in again gets another time of issue, as often as they like.
+    codes = [deliver(world, issued_at=1_760_000_000 + number).json()["confirmation_code"] for number in range(8)]
+    assert len({*codes}) == 5
+    assert {*codes[5:]} == {codes[4]}
+    assert len(world.rows("select 1 from deletion_requests")) == 5
+    assert deliver(world, issued_at=1_760_000_000).json()["confirmation_code"] == codes[0]
+    assert deliver(world, user_id="2", issued_at=1_760_000_009).json()["confirmation_code"] not in codes
+    world.rows("update deletion_requests set state = 'done', settled_at = now() returning id")
+    assert deliver(world, issued_at=1_760_000_008).json()["confirmation_code"] not in codes
+
+
 def test_a_padded_request_is_the_same_as_an_unpadded_one(world):
     at = time.time()
     assert deliver(world, at=at, padded=True).json() == deliver(world, at=at).json()

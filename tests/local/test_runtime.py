@@ -5,13 +5,13 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from local.runtime import Environments, EventTooLarge
+from local.runtime import Environments, EventTooLarge, Invocation, _Environment
 from local.template import Function, Template
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -241,6 +241,35 @@ def test_only_so_many_environments_stay_warm(project: Path, tmp_path: Path) -> N
         assert environments.invoke("one", {}).payload["calls"] == 1
     finally:
         environments.stop()
+
+
+def test_an_environment_given_back_belongs_to_the_next_taker(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = template_of(*(Function(name, "functions/order.handler", 20, 256, 1, {}) for name in ("one", "two")))
+    variables = {name: variables_of(name) for name in template.functions}
+    environments = Environments(template, variables, project, tmp_path / "logs", idle_limit=1)
+    log, done, stop = tmp_path / "logs" / "two.log", tmp_path / "done", _Environment.stop
+    later: list[Future[Invocation]] = []
+
+    def stop_while_the_other_is_taken(environment: _Environment) -> None:
+        # "two" has been given back and pushed "one" out; in this moment the next event takes "two".
+        if environment.function.name == "one" and not later:
+            later.append(threads.submit(environments.invoke, "two", {"do": "wait for file", "file": str(done)}))
+            wait_until(lambda: log.read_text().count("handling") == 2)
+        stop(environment)
+
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            environments.invoke("one", {})
+            monkeypatch.setattr(_Environment, "stop", stop_while_the_other_is_taken)
+            first = environments.invoke("two", {})
+            done.touch()
+            second = later[0].result()
+        finally:
+            done.touch()
+            environments.stop()
+    assert (second.error, second.payload["pid"], second.payload["calls"]) == (None, first.payload["pid"], 2)
 
 
 def test_stop_ends_the_processes_and_the_events_under_way(environments: Environments, tmp_path: Path) -> None:

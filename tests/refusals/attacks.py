@@ -201,23 +201,16 @@ HMAC: dict[str, Attack] = {
 }
 
 
-def _cron_http(headers: str = "{}", query: str = "{}", body: str = "") -> Attack:
-    """A POST; SECRET in the texts becomes the live secret."""
+def _schedule(change: Callable[[dict[str, object], World], object]) -> Attack:
+    """The good event of a schedule, changed."""
 
     def attack(world: World, target: Target) -> Answer | None:
-        path = f"/cron/{target.function.partition('_')[2].replace('_', '-')}"
-        filled = [text.replace("SECRET", world.plan.keys.cron) for text in (headers, query, body)]
-        call = Http("POST", path, json.loads(filled[0]), json.loads(filled[1]), filled[2].encode())
-        return target.ask(world, call)
+        return target.ask(world, change(dict(target.good(world)), world))
 
     return attack
 
 
-def _cron_event(event: dict[str, object]) -> Attack:
-    return lambda world, target: target.ask(world, dict(event))
-
-
-def _cron_stored(value: str | None) -> Attack:
+def _schedule_stored(value: str | None) -> Attack:
     def attack(world: World, target: Target) -> Answer | None:
         with stored(world, Secret.CRON_SECRET, value):
             return target.ask(world, {"schedule": target.function, "authorization": "Bearer "})
@@ -225,17 +218,25 @@ def _cron_stored(value: str | None) -> Attack:
     return attack
 
 
+def _over_http(event: dict[str, object], world: World) -> object:
+    headers = {"authorization": str(event["authorization"])}
+    return Http("POST", f"/cron/{str(event['schedule']).partition('_')[2]}", headers, {}, b"").event()
+
+
 CRON: dict[str, Attack] = {
-    "event without the secret": _cron_event({}),
-    "event with a wrong secret": _cron_event({"authorization": "Bearer wrong"}),
-    "event that says it is AWS": _cron_event({"source": "aws.events", "detail-type": "Scheduled Event"}),
-    "HTTP without the secret": _cron_http(),
-    "HTTP with a wrong secret": _cron_http(headers='{"authorization": "Bearer wrong"}'),
-    "the secret without Bearer": _cron_http(headers='{"authorization": "SECRET"}'),
-    "the secret in the query": _cron_http(query='{"authorization": "Bearer SECRET", "secret": "SECRET"}'),
-    "the secret in the body": _cron_http(body='{"authorization": "Bearer SECRET"}'),
-    "secret not set": _cron_stored(None),
-    "secret empty": _cron_stored('[{"value": "", "expires": null}]'),
+    "no secret": _schedule(lambda event, _: {"schedule": event["schedule"]}),
+    "a wrong secret": _schedule(lambda event, _: event | {"authorization": "Bearer wrong"}),
+    "the secret without Bearer": _schedule(lambda event, world: event | {"authorization": world.plan.keys.cron}),
+    "a secret that is no text": _schedule(lambda event, world: event | {"authorization": [world.plan.keys.cron]}),
+    "event that says it is AWS": _schedule(lambda *_: {"source": "aws.events", "detail-type": "Scheduled Event"}),
+    "one field more": _schedule(lambda event, _: event | {"source": "aws.events"}),
+    "another function's schedule": _schedule(lambda event, _: event | {"schedule": "cron_other"}),
+    "the secret over HTTP": _schedule(_over_http),
+    "secret not set": _schedule_stored(None),
+    "secret empty": _schedule_stored('[{"value": "", "expires": null}]'),
+    "secret expired": _schedule_stored(
+        '[{"value": "an-expired-value-of-more-than-32-bytes", "expires": "2020-01-01T00:00:00Z"}]'
+    ),
 }
 
 
@@ -249,10 +250,11 @@ class Consumer(Target):
     def arn(self, world: World) -> str:
         return world.variables[self.function][f"{self.queue.upper()}_QUEUE_ARN"]
 
-    def envelope(self, world: World, key: str | None = None, queue: str | None = None) -> str:
-        return sealed(
-            queue or self.queue, world.plan.keys.queue if key is None else key, **some_ids(world.owner.tenant)
-        )
+    def envelope(
+        self, world: World, key: str | None = None, queue: str | None = None, sent_at: float | None = None
+    ) -> str:
+        key = world.plan.keys.queue if key is None else key
+        return sealed(queue or self.queue, key, sent_at, **some_ids(world.owner.tenant))
 
     def records(self, world: World, *bodies: str) -> Event:
         return queue_event(self.arn(world), *bodies)
@@ -285,6 +287,12 @@ QUEUE: dict[str, Attack] = {
     ),
     "MAC of another envelope": _records(
         lambda world, target: target.records(world, target.envelope(world)[:65] + '{"queue":"x","ids":{}}')
+    ),
+    "sealed in an hour": _records(
+        lambda world, target: target.records(world, target.envelope(world, sent_at=clock.now() + 3600))
+    ),
+    "sealed a month ago": _records(
+        lambda world, target: target.records(world, target.envelope(world, sent_at=clock.now() - 31 * 86_400))
     ),
     "malformed beside a good one": _records(
         lambda world, target: target.records(world, target.envelope(world), "{}", "", target.envelope(world))

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from local.world import World
+from shared import clock
 
 Event = dict[str, Any]
 
@@ -158,9 +159,9 @@ def queue_event(arn: str, *bodies: str) -> Event:
     }
 
 
-def sealed(queue: str, key: str, **ids: str) -> str:
-    """An envelope as `shared/cloud/envelope.py` describes it."""
-    payload = json.dumps({"queue": queue, "at": 1, "ids": ids})
+def sealed(queue: str, key: str, sent_at: float | None = None, **ids: str) -> str:
+    """An envelope as `shared/cloud/envelope.py` describes it, of now unless `sent_at` says otherwise."""
+    payload = json.dumps({"queue": queue, "at": int(clock.now() if sent_at is None else sent_at), "ids": ids})
     return f"{hex_mac(key, payload.encode())}.{payload}"
 
 

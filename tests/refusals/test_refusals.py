@@ -4,7 +4,10 @@ The result is a table that people read, tests/output/refusals.txt. It is compare
 a difference is a change of what the doors let in.
 """
 
-from local.plan import PROJECT
+import pytest
+
+from local.plan import ACCOUNT, PROJECT, REGION
+from local.template import STAND_INS, load_template
 from local.world import World
 from shared import clock
 from tests.refusals.attacks import CRON, DOES_NOT_APPLY, HMAC, PUBLIC, QUEUE, Attack, Target
@@ -14,6 +17,8 @@ from tests.refusals.world_state import state_of
 
 COMMITTED = PROJECT / "tests" / "output" / "refusals.txt"
 LONGEST_ANSWER = 300
+# What names something of this machine: the stage is a part of it, and so are the parameters' names.
+LOCAL_NAMES = {"PARAMETER_PREFIX", "SUPABASE_PUBLISHABLE_KEY", "ALLOWED_ORIGINS", "AI_MODEL", "EMBEDDING_MODEL"}
 BY_KIND = {"hmac": HMAC, "jwt": JWT, "cron": CRON, "queue": QUEUE, "public": PUBLIC}
 ADMITTED = {"200", "201", "501", "ran", "1+0-"}
 # What an attack of this name may get beside a refusal, and why.
@@ -29,8 +34,11 @@ def test_every_function_has_a_row():
     )
 
 
-def test_the_doors_refuse_what_the_committed_table_says(world, tmp_path):
+@pytest.mark.parametrize("stage", ["offline", "prod"])
+def test_the_doors_refuse_what_the_committed_table_says(world, tmp_path, stage):
     strangers_token(world)
+    if stage == "prod":
+        _deploy_as_prod(world)
     table = "\n".join(_section(world, kind, attacks) for kind, attacks in BY_KIND.items())
     actual = tmp_path / "refusals.txt"
     actual.write_text(table)
@@ -38,6 +46,21 @@ def test_the_doors_refuse_what_the_committed_table_says(world, tmp_path):
         f"You are here because a door refuses something else than {COMMITTED.relative_to(PROJECT)} says. "
         f"Read the difference to {actual}; if it is what you meant, edit the committed table by hand."
     )
+
+
+def _deploy_as_prod(world: World) -> None:
+    """Give each function the environment of the template of prod, but for addresses and names of this machine."""
+    template = load_template(PROJECT / "serverless.yml", "prod", REGION, ACCOUNT)
+    for name, variables in world.variables.items():
+        deployed = template.functions[name].environment
+        here = {setting for setting, value in variables.items() if "127.0.0.1" in value or setting in LOCAL_NAMES}
+        assert deployed.keys() - STAND_INS.keys() <= variables.keys(), f"{name}: the world lacks a setting of prod"
+        variables |= {
+            setting: value
+            for setting, value in deployed.items()
+            if isinstance(value, str) and setting not in here | STAND_INS.keys()
+        }
+        assert variables["STAGE"] == "prod"
 
 
 def _section(world: World, kind: str, attacks: dict[str, Attack]) -> str:

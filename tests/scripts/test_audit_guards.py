@@ -16,12 +16,12 @@ TODAY = date(2026, 11, 23)
 BROKEN = FILES["functions/public_health.py"].replace("GUARD = guard(\n", "if True:\n    GUARD = guard(\n")
 WAIVER = "guard-nested functions/public_health.py 2026-12-01 we will mend it\n"
 TABLE = """\
-function       guard                      called by                         secrets  rate  seconds
-app_thing      jwt(aal2, fresh_totp=300)  POST /app/thing                         2    20     5/28
-cron_sweep     cron                       rate(1 minute), POST /cron/sweep        1     -     5/28
-public_health  public                     GET /public/health                      0    60      2/5
-queue_reply    queue(reply)               sqs ReplyQueue                          1     -      5/6
-webhook_meta   hmac(meta)                 GET POST /webhook/meta                  1   600      3/5
+function       guard                      called by               secrets  rate  seconds
+app_thing      jwt(aal2, fresh_totp=300)  POST /app/thing               2    20     5/28
+cron_sweep     cron                       rate(1 minute)                1     -     5/28
+public_health  public                     GET /public/health            0    60      2/5
+queue_reply    queue(reply)               sqs ReplyQueue                1     -      5/6
+webhook_meta   hmac(meta)                 GET POST /webhook/meta        2   600      3/5
 5 functions, 0 findings
 """
 ALONE = """
@@ -123,14 +123,13 @@ def test_json_for_programs(tmp_path, capsys):
         "kind": "cron",
         "options": {},
         "arguments": {
-            "methods": ["POST"],
             "seconds": 5.0,
             "secrets": ["CRON_SECRET"],
             "writes": [],
             "store_down": "refuse",
         },
         "built": True,
-        "events": ["rate(1 minute)", "POST /cron/sweep"],
+        "events": ["rate(1 minute)"],
         "timeout": 28,
     }
 

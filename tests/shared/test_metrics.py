@@ -98,12 +98,13 @@ def test_what_an_admission_notes_is_counted_with_its_call_and_with_no_other():
         metrics.note_overdraft(0)
         metrics.note_breaker("chat:gpt-4o-mini", "opened")
         metrics.note_alert("tenant.day.sends", 80)
+        metrics.note_quarantine_full()
         found = counted(Call("refused", 1, "admission_denied"))
         document = line(Call("refused", 1, "admission_denied"))
         with metrics.noting():
             assert "denials" not in line(Call("answered", 1))
     assert ("denials", ("function", "denial")) in found
-    for name in ("overdraft", "breakers_opened", "budgets_near"):
+    for name in ("overdraft", "breakers_opened", "budgets_near", "quarantine_full"):
         # Without a dimension too: an alarm asks for all functions together.
         assert {(name, ("function",)), (name, ())} <= found
     assert (document["denial"], document["overdraft"]) == ("budget_spent", 7)

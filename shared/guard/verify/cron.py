@@ -1,4 +1,4 @@
-"""Scheduled calls: a bearer secret, from EventBridge's event or from an HTTP header; never from a query."""
+"""Scheduled calls: a bearer secret in the event that EventBridge sends."""
 
 from collections.abc import Sequence
 

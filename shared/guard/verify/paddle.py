@@ -16,7 +16,7 @@ _MOMENT = re.compile(r"[0-9]{1,12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def verify_signature(body: bytes, header: str, secrets: Sequence[str], now: float, tolerance: int) -> int:
+def verify_signature(body: bytes, header: str, secrets: Sequence[str], now: float, tolerance: float) -> int:
     """The place of the live secret with which `header` signs `body`, 0 for the newest.
 
     `now`: arrival, seconds since the epoch; `tolerance`: how many seconds the signature may be older or younger.

@@ -84,7 +84,6 @@ from shared.guard import Request, Response, cron, guard
 
 GUARD = guard(
     cron(),
-    methods=("POST",),
     seconds=5.0,
     secrets=("CRON_SECRET",),
     writes=(),
@@ -181,7 +180,6 @@ functions:
           rate: rate(1 minute)
           input:
             authorization: Bearer {{resolve:ssm:/small/${sls:stage}/CRON_TRIGGER}}
-      - httpApi: {method: POST, path: /cron/sweep}
 
   public_health:
     handler: functions/public_health.handler

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.serve import bind, serve
-from scripts.audit.declared import Declared
+from scripts.audit.declared import EVENT_KINDS, Declared
 from scripts.audit.findings import AuditError
 from scripts.audit.probe import SECURITY_HEADERS, Answer, judge, probe
 from scripts.audit.suite import audit
@@ -94,7 +94,9 @@ def test_the_offline_world_refuses_every_attack(world, capsys):
     issuer = f"{world.plan.url('supabase')}/auth/v1"
     found = audit(PROJECT, TODAY).functions
     outcomes = probe(world.plan.url("gateway"), found, ORIGIN, issuer)
-    assert {outcome.function.name for outcome in outcomes} == {name.name for name in found if name.kind != "queue"}
+    assert {outcome.function.name for outcome in outcomes} == {
+        name.name for name in found if name.kind not in EVENT_KINDS
+    }
     assert [(o.function.name, o.attack.name, o.complaints) for o in outcomes if o.complaints] == []
     assert {name for name, _ in named(outcomes, "quarantined")} == {"webhook_mercadopago"}
     assert len(outcomes) > 400
@@ -116,7 +118,7 @@ def test_a_server_that_refuses_everything_has_no_complaints(functions):
 def test_an_open_server_is_named_function_by_function(functions):
     outcomes = attack(functions, lambda function, request, body: well())
     inside = {name for name, _ in named(outcomes, "GOT IN")}
-    assert inside == {"app_thing", "cron_sweep", "webhook_meta", "webhook_mercadopago", "public_health"}
+    assert inside == {"app_thing", "webhook_meta", "webhook_mercadopago", "public_health"}
     assert len(named(outcomes, "GOT IN")) > 50
 
 
@@ -145,15 +147,15 @@ def _handshake(function, request, body):
 
 
 def _admitted_but_not_built(function, request, body):
-    return problem(501) if function.kind == "cron" and b"aws.events" in body else None
+    return problem(501) if function.kind == "jwt" and b"access_token" in body else None
 
 
 def _method(function, request, body):
-    return well() if function.kind == "cron" and request.method == "DELETE" else None
+    return well() if function.kind == "jwt" and request.method == "DELETE" else None
 
 
 def _redirect(function, request, body):
-    moved = function.kind == "cron" and request.query_params
+    moved = function.kind == "jwt" and request.query_params
     return Response(status_code=302, headers={"location": "/", **SECURE}) if moved else None
 
 
@@ -164,20 +166,18 @@ def _redirect(function, request, body):
         (_empty_secret, {("webhook_meta", "signed with an empty secret")}),
         (_query, {("app_thing", "token in the query")}),
         (_handshake, {("webhook_meta", "handshake, empty token")}),
-        (_admitted_but_not_built, {("cron_sweep", "secret in the body")}),
-        (_method, {("cron_sweep", "method DELETE")}),
-        (_redirect, {("cron_sweep", "secret in the query")}),
+        (_admitted_but_not_built, {("app_thing", "token in the body")}),
+        (_method, {("app_thing", "method DELETE")}),
+        (_redirect, {("app_thing", "token in the query")}),
     ],
 )
 def test_the_attack_that_got_in_is_named(functions, hole, expected):
     assert named(attack(functions, hole), "GOT IN") == expected
 
 
-def _on_cron(answer):
+def _on_cookie(answer):
     return lambda function, request, body: (
-        answer()
-        if function.kind == "cron" and request.method == "POST" and "x-cron-secret" in request.headers
-        else None
+        answer() if function.kind == "jwt" and request.method == "POST" and "cookie" in request.headers else None
     )
 
 
@@ -213,9 +213,9 @@ def _without_hsts():
     ],
 )
 def test_a_refusal_that_says_too_much_is_named(functions, answer, verdict, complaint):
-    outcomes = attack(functions, _on_cron(answer))
+    outcomes = attack(functions, _on_cookie(answer))
     assert {(outcome.attack.name, outcome.verdict) for outcome in outcomes if outcome.complaints} == {
-        ("secret in other headers", verdict)
+        ("token in a cookie", verdict)
     }
     assert complaint in complaints(outcomes)
 
@@ -270,8 +270,8 @@ def test_the_command_reports_and_exits(tmp_path, functions, capsys):
     with serve(server(found)) as url:
         assert main([str(tmp_path), "--probe", url]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert "cron_sweep  cron" in said
-    assert said[-1].startswith("4 functions, ")
+    assert "cron_sweep  cron" not in said
+    assert said[-1].startswith("3 functions, ")
     assert said[-1].endswith(" attacks, 0 not as they must be")
     assert all(len(line) <= 110 for line in said)
     with serve(server(found, _alg_none)) as url:

@@ -249,6 +249,8 @@ SOCKETS = {
     "shared/cloud/sockets.py": {"socket", "ssl"},
     "shared/cloud/http1.py": {"socket", "ssl"},
     "shared/cloud/transport.py": {"ssl"},
+    # inet_pton alone: it reads an address and opens nothing.
+    "shared/abuse/local_rate.py": {"socket"},
     # postgrest takes an httpx client. Its transport is ours.
     "shared/data/user_store.py": {"httpx"},
     # Error reports: sentry's own client, in a thread of its own, after the response.

@@ -13,7 +13,7 @@ import pytest
 from shared.cloud import sockets, transport
 from shared.cloud.destinations import Aws
 from shared.errors import Unavailable
-from shared.settings import Setting, read_urls
+from shared.settings import Setting, is_url, read_list
 from tests.shared.cloud.hostile import Behave, Server, resolve_to, silent
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -384,9 +384,9 @@ def test_a_list_of_addresses_is_divided_by_spaces_and_whole(monkeypatch, value, 
     monkeypatch.setenv("SUPABASE_ISSUERS", value)
     if urls is None:
         with pytest.raises(Unavailable, match="setting_malformed_SUPABASE_ISSUERS"):
-            read_urls(Setting.SUPABASE_ISSUERS)
+            list(read_list(Setting.SUPABASE_ISSUERS, is_url))
     else:
-        assert read_urls(Setting.SUPABASE_ISSUERS) == urls
+        assert list(read_list(Setting.SUPABASE_ISSUERS, is_url)) == urls
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from shared.clock import Deadline
 from shared.errors import Problem, Unavailable
 from shared.guard import Request, Response, cron, guard, hmac, jwt, public, queue, schemes
+from shared.guard.kinds import Hmac
+from shared.guard.request import Caller
 from shared.guard.verify.meta import verify_signature
 from tests.refusals.calls import sign_meta
 
@@ -129,7 +131,7 @@ def test_no_event_that_is_not_signed_passes_and_none_is_our_fault(event):
 def test_a_webhook_keeps_a_rate_that_asks_no_store(monkeypatch):
     now = [1_750_000_000.0]
     monkeypatch.setattr("shared.clock.now", lambda: now[0])
-    monkeypatch.delenv("UPSTASH_REDIS_REST_URL", raising=False)
+    monkeypatch.setenv("UPSTASH_REDIS_REST_URL", "")
     handler = webhook(lambda request: Response(), rate=3)
     forged = signed()
     forged["body"] = "other"
@@ -139,6 +141,17 @@ def test_a_webhook_keeps_a_rate_that_asks_no_store(monkeypatch):
     assert late["headers"]["retry-after"] == "20"
     now[0] += 20
     assert handler(signed(), Context)["statusCode"] == 200
+
+
+def test_unverified_deliveries_have_a_rate_of_their_own(monkeypatch):
+    monkeypatch.setattr("shared.clock.now", lambda: 1_750_000_000.0)
+    trusted = [False]
+    monkeypatch.setattr(Hmac, "admit", lambda kind, call, now: Caller("mercadopago", trusted=trusted[0]))
+    handler = webhook(lambda request: Response(), rate=3)
+    answers = {}
+    for trusted[0] in (False, True):
+        answers[trusted[0]] = [handler(signed(), Context)["statusCode"] for _ in range(4)]
+    assert answers == {False: [200, 200, 200, 429], True: [200, 200, 200, 429]}
 
 
 @given(st.binary(max_size=500))

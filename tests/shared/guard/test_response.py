@@ -2,13 +2,15 @@ import json
 
 import pytest
 
-from shared.errors import TITLES, Problem
+from local.plan import PROJECT
+from local.template import load_template
+from shared.errors import TITLES, Problem, Unavailable
 from shared.guard.response import Response, cors_headers, preflight, render, render_problem
 
 
 @pytest.fixture(autouse=True)
 def origins(monkeypatch):
-    monkeypatch.setenv("ALLOWED_ORIGINS", "https://console.example,https://other.example")
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://console.example https://other.example")
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,41 @@ def test_a_listed_origin_is_named_exactly():
     allowed = preflight("https://other.example", ("POST",))
     assert (allowed["statusCode"], allowed["headers"]["access-control-allow-methods"]) == (204, "POST")
     assert "access-control-allow-credentials" not in allowed["headers"]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        "https://console.example,https://other.example",
+        "https://console.example/",
+        "https://console.example/path",
+        "https://Console.example",
+        "https://user@console.example",
+        "http://console.example",
+        "https://console.example https://console.example",
+        "https://*.example",
+        "*",
+        "null",
+        "console.example",
+        "https://console.example:0",
+        "https://",
+    ],
+)
+@pytest.mark.parametrize("origin", ["", "https://console.example"])
+def test_malformed_list_of_origins_is_refused_by_name(monkeypatch, malformed, origin):
+    assert cors_headers(origin)["vary"] == "Origin"
+    monkeypatch.setenv("ALLOWED_ORIGINS", malformed)
+    with pytest.raises(Unavailable, match="setting_malformed_ALLOWED_ORIGINS"):
+        cors_headers(origin)
+
+
+def test_deployed_origins_are_one_list_for_the_guard_and_the_buckets(monkeypatch):
+    text = (PROJECT / "serverless.yml").read_text()
+    # CloudFormation divides the list for the buckets by the same sign.
+    assert text.count("AllowedOrigins:") == text.count('AllowedOrigins: !Split [" ", "${param:allowedOrigins}"]') == 2
+    for stage in ("dev", "prod"):
+        template = load_template(PROJECT / "serverless.yml", stage, "sa-east-1", "123456789012")
+        origins = str(template.functions["app_upload"].environment["ALLOWED_ORIGINS"])
+        monkeypatch.setenv("ALLOWED_ORIGINS", origins)
+        for origin in origins.split():
+            assert cors_headers(origin)["access-control-allow-origin"] == origin

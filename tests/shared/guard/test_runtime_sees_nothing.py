@@ -109,7 +109,11 @@ BODIES = (failing, exiting, recursing, answering_what_is_no_json, answering_noth
 EVENTS: dict[str, tuple[Any, str, Callable[[], Any]]] = {
     "webhook": (hmac("meta"), "webhook_meta", lambda: sign_meta(b"{}", SECRET, 0).event()),
     "public": (public(reason="no reason at all", rate=999), "public_health", lambda: sign_meta(b"", "", 0).event()),
-    "cron": (cron(), "cron_sweep", lambda: {"authorization": f"Bearer {SECRET}"}),
+    "cron": (
+        cron(),
+        "cron_sweep",
+        lambda: {"schedule": "cron_sweep", "authorization": f"Bearer {SECRET}"},
+    ),
     "queue": (queue("reply"), "queue_reply", lambda: queue_event(ARN, sealed("reply", SECRET, conversation="c"))),
 }
 
@@ -154,7 +158,7 @@ def test_what_fails_an_invocation_names_its_problem_and_nothing_else(monkeypatch
     monkeypatch.setattr("shared.guard.kinds.live", lambda secret: (SECRET,))
     monkeypatch.setattr("shared.cloud.parameters.prepare", lambda names: None)
     with pytest.raises(RuntimeError) as caught:
-        handler({"authorization": f"Bearer {SECRET}"}, Context)
+        handler({"schedule": "cron_sweep", "authorization": f"Bearer {SECRET}"}, Context)
     assert str(caught.value) == "database_away"
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert PHONE not in "".join(traceback.format_exception(caught.value))

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from local.billing_payloads import mercadopago_headers, paddle_signature, privacy_form, signed_request
 from local.payloads import sign
 from shared import clock
-from shared.abuse.local_rate import LocalRate
+from shared.abuse import quarantine
 from shared.errors import Unavailable
 from shared.guard import Request, Response, guard, hmac, schemes
 from shared.guard.kinds import Hmac
@@ -36,7 +35,7 @@ BODY = b'{"event_id":"evt_1"}'
 @pytest.fixture(autouse=True)
 def _secrets(monkeypatch):
     monkeypatch.setattr(schemes, "live", SECRETS.__getitem__)
-    monkeypatch.setattr(schemes, "quarantine_rate", LocalRate(schemes.QUARANTINE_RATE, 60))
+    quarantine.forget()
 
 
 def call(body: bytes = b"", query: str = "", **headers: str) -> HttpCall:
@@ -126,8 +125,8 @@ any_text = st.text(alphabet=st.characters())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_mercadopago_sends_comes_out_in_a_form_that_can_be_stored(signature, request, query):
     headers = {"x-signature": signature, "x-request-id": request}
-    with mock.patch.object(schemes, "quarantine_rate", LocalRate(1, 1)):
-        caller = Hmac("mercadopago").admit(HttpCall("POST", headers, query, b"", "", ""), NOW)
+    quarantine.forget()
+    caller = Hmac("mercadopago").admit(HttpCall("POST", headers, query, b"", "", ""), NOW)
     assert isinstance(caller, Caller)
     assert not caller.trusted
     for value in caller.facts.values():
