@@ -1,6 +1,6 @@
 # The commands of this project; `make help` lists them. They work from any folder: make -C <here> test
 .DEFAULT_GOAL := help
-.PHONY: coverage redteam battery faults bench-conversation bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
+.PHONY: coverage redteam battery faults bench-conversation bench-input-guard help dev test lint audit lint-database isolation prove-isolation prove prove-audit demo bench bench-guard bench-database bench-privacy bench-admission prove-admission package template lock clean venv
 
 PYTHONS = $(PYTHON) python3.13 python3.12 python3.11 python3 python
 COMPILE = .venv/bin/python -m piptools compile -q --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
@@ -38,6 +38,9 @@ prove-isolation: venv ## weaken every policy, key, grant and guard of the databa
 
 prove: venv ## weaken every guard in a scratch copy and demand that the tests see it (some minutes)
 	@.venv/bin/python scripts/prove_guards.py
+
+prove-audit: venv ## plant every known evasion in a scratch copy and demand that the audit sees it
+	@.venv/bin/python scripts/prove_audit.py
 
 demo: venv ## a conversation and some attacks, explained as they happen
 	@.venv/bin/python -m local.demo

@@ -29,11 +29,17 @@ class Calls:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._reached: dict[ast.Module, Reach] = {}
         self._definitions: dict[str, dict[str, list[ast.AST]]] = {}
         self._sources: dict[str, dict[str, tuple[str, str]]] = {}
 
     def reach(self, tree: ast.Module) -> Reach:
         """Follow every name of a function's file."""
+        if tree not in self._reached:
+            self._reached[tree] = self._follow(tree)
+        return self._reached[tree]
+
+    def _follow(self, tree: ast.Module) -> Reach:
         names = self._imported(tree, "")
         seen: set[tuple[str, str]] = set()
         classes: dict[tuple[str, ast.ClassDef], set[str]] = {}

@@ -38,6 +38,8 @@ class Imports:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._points: dict[ast.Module, dict[str, str]] = {}
+        self._reached: dict[ast.Module, list[ast.Module]] = {}
         self._taken: dict[ast.Module, list[tuple[str, str, int]]] = {}
 
     def of(self, tree: ast.Module) -> list[tuple[str, str, int]]:
@@ -62,8 +64,16 @@ class Imports:
         path = self._facts.module(module)
         return None if path is None else self._facts.tree(path)
 
+    def points(self, tree: ast.Module) -> dict[str, str]:
+        """Return the points of consumption that a file reaches: resource -> the name that uses it."""
+        if tree not in self._points:
+            self._points[tree] = _reach(tree, self)
+        return self._points[tree]
+
     def reach(self, tree: ast.Module) -> list[ast.Module]:
         """Every module of shared/ that a file imports, directly or through others."""
+        if tree in self._reached:
+            return self._reached[tree]
         seen: dict[str, ast.Module] = {}
         waiting = [tree]
         while waiting:
@@ -72,7 +82,8 @@ class Imports:
                 if following is not None:
                     seen[source] = following
                     waiting.append(following)
-        return list(seen.values())
+        self._reached[tree] = list(seen.values())
+        return self._reached[tree]
 
 
 def check_consumption(declared: Declared, tree: ast.Module, imports: Imports) -> Iterator[Finding]:
@@ -85,7 +96,7 @@ def check_consumption(declared: Declared, tree: ast.Module, imports: Imports) ->
         return
     yield from _check_rates(declared)
     yield from _check_admitted(declared.file, tree, imports)
-    reached = _reach(tree, imports)
+    reached = imports.points(tree)
     for resource in sorted(reached.keys() - set(consumes)):
         message = f'add "{resource}" to consumes: {reached[resource]} is reached from here'
         yield Finding(declared.file, line, "consumption-undeclared", message)

@@ -2,12 +2,24 @@
 
 import ast
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from scripts.audit.findings import AuditError
 from scripts.audit.source import nodes, parse
 
 _TABLE = re.compile(r"^\s*create\s+table\s+(?:if\s+not\s+exists\s+)?(?:(\w+)\.)?(\w+)", re.IGNORECASE | re.MULTILINE)
+
+
+def facts_of(project: Path) -> "Facts":
+    """Read the facts, or return those of the last audit when no file that they come from has changed."""
+    paths = sorted([*(project / "shared").rglob("*.py"), *(project / "supabase" / "migrations").glob("*.sql")])
+    return _facts_of(project, tuple((path, path.read_bytes()) for path in paths if path.is_file()))
+
+
+@lru_cache(2)
+def _facts_of(project: Path, contents: tuple[tuple[Path, bytes], ...]) -> "Facts":
+    return Facts(project)
 
 
 class Facts:
@@ -26,6 +38,7 @@ class Facts:
         self.tables = self._tables()
         self._names: dict[Path, tuple[set[str], set[str]]] = {}
         self._trees: dict[Path, ast.Module] = {}
+        self.unreadable: set[Path] = set()
         self._modules: dict[str, Path | None] = {}
 
     def module(self, name: str) -> Path | None:
@@ -43,6 +56,7 @@ class Facts:
                 self._trees[path] = parse(path.read_bytes())
             except (OSError, SyntaxError, ValueError):
                 self._trees[path] = ast.Module([], [])
+                self.unreadable.add(path)
         return self._trees[path]
 
     def has_function(self, name: str) -> bool:
@@ -57,7 +71,7 @@ class Facts:
         if path.name == "__init__.py" and self.module(f"{module}.{name}") is not None:
             return True
         if path not in self._names:
-            self._names[path] = _names(self._parse(path))
+            self._names[path] = _names(self.tree(path))
         defined, listed = self._names[path]
         return name in defined or name in listed
 

@@ -1,6 +1,7 @@
 """GUARD as data: read from the syntax tree, and each of its values compared with what shared/guard takes."""
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ STORE_DOWN = frozenset({"refuse", "degrade", "queue"})
 OTHER_WRITES = frozenset({"auth", "bucket"})
 # Lambda takes events of 6 MiB, and a binary body arrives in base64.
 MAXIMUM_BODY = 6 * 1024 * 1024 * 3 // 4
-MINIMUM_REASON = 3  # words
+MINIMUM_REASON = 3  # different words
+_WORD = re.compile(r"[^\W\d_]{2,}")
 # Without these the guard itself could not work.
 SECRETS_OF_KIND = {"queue": ("QUEUE_KEY",), "cron": ("CRON_SECRET",)}
 SECRETS_OF_SCHEME = {
@@ -152,7 +154,7 @@ def _check_kind(declared: Declared, wanted: str | None, facts: Facts) -> Iterato
         yield Finding(file, line, "guard-argument", "add aal2=True: a fresh one-time code is a second factor")
     if declared.kind == "public":
         reason, rate = options.get("reason"), options.get("rate")
-        if not isinstance(reason, str) or len(reason.split()) < MINIMUM_REASON:
+        if not isinstance(reason, str) or len({*_WORD.findall(reason.lower())}) < MINIMUM_REASON:
             yield Finding(file, line, "public-reason", "write down in a sentence why anybody may call this")
         if not _is_count(rate) or rate == 0:
             yield Finding(file, line, "public-rate", "give rate: calls a minute from one address, 1 or more")

@@ -33,7 +33,8 @@ FORBIDDEN = {
         "import from shared.guard; what it does not offer is not for functions",
     ),
     "import-client": (
-        "shared.data.database shared.cloud.transport shared.cloud.aws shared.cloud.signature supabase postgrest gotrue "
+        "shared.data.database shared.cloud.transport shared.cloud.aws shared.cloud.signature shared.cloud.parameters "
+        "shared.cloud.sockets shared.cloud.http1 shared.cloud.upstash supabase postgrest gotrue "
         "storage3 psycopg asyncpg sqlalchemy sqlite3 redis upstash_redis boto3 botocore httpx requests aiohttp urllib3 "
         "http urllib.request socket ssl smtplib ftplib xmlrpc",
         "ask shared.data, or the room of shared/ that holds this client",
@@ -126,7 +127,11 @@ def _check_forbidden(file: str, line: int, module: str) -> Iterator[Finding]:
 
 
 def _check_module(file: str, line: int, module: str) -> Iterator[Finding]:
-    if forbidden := list(_check_forbidden(file, line, module)):
+    forbidden = list(_check_forbidden(file, line, module))
+    if not forbidden and module.startswith("shared.guard."):
+        advice = "import from shared.guard; what it does not offer is not for functions"
+        forbidden = [Finding(file, line, "import-guard-part", f"do without {module}: {advice}")]
+    if forbidden:
         yield from forbidden
         return
     first = module.partition(".")[0]

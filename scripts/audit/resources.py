@@ -155,6 +155,14 @@ THRESHOLDS: dict[str, tuple[float, str]] = {
     "objects_missing": (2, "GreaterThanThreshold"),
     "share": (0.2, "GreaterThanOrEqualToThreshold"),
 }
+# Metric -> the dimension that it has; under another name there is no such series, and the alarm stays silent.
+DIMENSIONS = {
+    "Errors": "FunctionName",
+    "Invocations": "FunctionName",
+    "ApproximateNumberOfMessagesVisible": "QueueName",
+    "ApproximateAgeOfOldestMessage": "QueueName",
+    "5xx": "ApiId",
+}
 _STAGE_SETTINGS = {
     "DetailedMetricsEnabled": True,
     "ThrottlingRateLimit": "${param:requestsPerSecond}",
@@ -255,6 +263,10 @@ def _check_alarms(resources: Section, functions: list[Declared], line: int) -> I
     for name in resources:
         if name.endswith("DeadLetters") or name == "CronFailures":
             wanted.append(("ApproximateNumberOfMessagesVisible", Tag("GetAtt", f"{name}.QueueName")))
+    if "ReplyQueue" in resources:
+        wanted.append(("ApproximateAgeOfOldestMessage", Tag("GetAtt", "ReplyQueue.QueueName")))
+    if any(function.kind != "queue" for function in functions):
+        wanted.append(("5xx", Tag("Ref", "HttpApi")))
     for metric, dimension in wanted:
         if (metric, dimension) not in alarms:
             of = dimension.text if isinstance(dimension, Tag) else dimension
@@ -264,7 +276,8 @@ def _check_alarms(resources: Section, functions: list[Declared], line: int) -> I
 def _dimension(properties: Section) -> Any:
     dimensions = properties.get("Dimensions")
     if isinstance(dimensions, list) and len(dimensions) == 1 and isinstance(dimensions[0], Section):
-        return dimensions[0].get("Value")
+        fits = dimensions[0].get("Name") == DIMENSIONS.get(str(properties.get("MetricName")))
+        return dimensions[0].get("Value") if fits else None
     try:
         return properties["Metrics"][0]["MetricStat"]["Metric"]["Dimensions"][0]["Value"]
     except (KeyError, IndexError, TypeError):

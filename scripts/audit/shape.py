@@ -116,7 +116,17 @@ def _check_guard(file: str, bound: list[Binding]) -> Iterator[Finding]:
 
 
 def _check_guard_names(file: str, tree: ast.Module, bound: list[Binding]) -> Iterator[Finding]:
+    renamed = {
+        alias
+        for node in nodes(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "shared.guard"
+        for alias in node.names
+        if alias.name in GUARD_NAMES and alias.asname not in (None, alias.name)
+    }
     for binding in bound:
+        if binding.node in renamed:
+            yield Finding(file, binding.line, "guard-import", "take it from shared.guard under its own name")
+            continue
         if binding.name not in GUARD_NAMES:
             continue
         statement = binding.statement

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from scripts.audit import waivers
@@ -12,14 +13,16 @@ from scripts.audit.calls import Calls
 from scripts.audit.consumption import Imports, check_consumption, check_rooms
 from scripts.audit.declared import KIND_OF, Declared
 from scripts.audit.deployment import check_deployment
-from scripts.audit.facts import Facts
+from scripts.audit.facts import Facts, facts_of
 from scripts.audit.findings import Finding
 from scripts.audit.guard_literal import check_guard, check_uses, read_guard
 from scripts.audit.imports import check_imports
+from scripts.audit.pairs import check_pairs
 from scripts.audit.patching import check_patching
 from scripts.audit.reach import check_reach, read_database_writes
 from scripts.audit.resources import check_resources
 from scripts.audit.roles import READS, check_roles, object_actions
+from scripts.audit.settings import check_settings
 from scripts.audit.shape import check_import_time, check_shape, guard_statement
 from scripts.audit.source import nodes, parse
 from scripts.audit.stack import FILE as TEMPLATE
@@ -29,6 +32,9 @@ from scripts.audit.waivers import Waived
 from scripts.audit.witnesses import check_witnesses
 
 _FILE_NAME = re.compile(rf"({'|'.join(KIND_OF)})(_[a-z][a-z0-9]*)+")
+
+# Modules, and data that they read: nothing else that an import could find.
+SHARED_FILES = (".json", ".lua", ".py", ".txt")
 
 
 @dataclass
@@ -45,7 +51,8 @@ def audit(project: Path, today: date) -> Audit:
 
     Raises AuditError when there is nothing to compare with: no serverless.yml, no shared/settings.py, no shared/guard.
     """
-    facts = Facts(project)
+    facts = facts_of(project)
+    imports, calls = _readers(facts)
     template = load(project / "serverless.yml")
     functions: list[Declared] = []
     trees: dict[str, ast.Module] = {}
@@ -57,12 +64,12 @@ def audit(project: Path, today: date) -> Audit:
             trees[path.stem] = tree
         if function is not None:
             functions.append(function)
+    findings += _foreign_in_shared(project / "shared")
     names = {path.stem for path in paths}
-    imports = Imports(facts)
-    findings += check_rooms(facts, imports)
+    findings += _rooms(facts, imports)
     for function in functions:
         findings += check_consumption(function, trees[function.name], imports)
-    calls, database = Calls(facts), read_database_writes(project)
+    database = read_database_writes(project)
     told = {finding.file for finding in findings}
     for function in functions:
         if function.file not in told:
@@ -74,8 +81,9 @@ def audit(project: Path, today: date) -> Audit:
     findings += check_deployment(template, names, functions, facts, trees)
     if not any(finding.file == TEMPLATE for finding in findings):
         # Where an entry's own rule has spoken, the grammar would say it again.
-        findings += check_stack(template)
+        findings += [*check_stack(template), *check_settings(template)]
         findings += check_resources(template.get("resources"), functions)
+        findings += check_pairs(template.get("resources"), functions)
         told = {finding.file for finding in findings}
         # A role depends on the internal functions that name its function, too.
         sound = [function for function in functions if function.file not in told]
@@ -87,6 +95,22 @@ def audit(project: Path, today: date) -> Audit:
         findings.append(Finding("functions", 1, "no-functions", "write a function: an audit of nothing is no audit"))
     remaining, waived = waivers.apply(project, findings, today)
     return Audit(functions, sorted(set(remaining)), waived)
+
+
+@lru_cache(2)
+def _readers(facts: Facts) -> tuple[Imports, Calls]:
+    """Return what follows names through shared/ and remembers it while shared/ stays the same."""
+    return Imports(facts), Calls(facts)
+
+
+@lru_cache(2)
+def _rooms(facts: Facts, imports: Imports) -> tuple[Finding, ...]:
+    return tuple(check_rooms(facts, imports))
+
+
+@lru_cache(256)
+def _shape_and_imports(file: str, tree: ast.Module, facts: Facts) -> tuple[Finding, ...]:
+    return (*check_shape(file, tree), *check_imports(file, tree, facts))
 
 
 def read_function(path: Path, facts: Facts) -> tuple[Declared | None, ast.Module | None, list[Finding]]:
@@ -111,7 +135,7 @@ def read_function(path: Path, facts: Facts) -> tuple[Declared | None, ast.Module
 
 
 def _read_tree(file: str, name: str, tree: ast.Module, facts: Facts) -> tuple[Declared | None, list[Finding]]:
-    findings = [*check_shape(file, tree), *check_imports(file, tree, facts)]
+    findings = [*_shape_and_imports(file, tree, facts)]
     statement = guard_statement(tree)
     if statement is None:
         return None, findings
@@ -142,6 +166,15 @@ def _list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
         elif path.name != "__pycache__":
             findings += _foreign(path)
     return paths, findings
+
+
+def _foreign_in_shared(folder: Path) -> Iterator[Finding]:
+    """Files that Python might import without the audit reading them, and links."""
+    for path in sorted(folder.rglob("*")):
+        is_read = path.is_dir() or path.suffix in SHARED_FILES
+        if "__pycache__" not in path.parts and (path.is_symlink() or not is_read):
+            message = f"move this out of shared/: it holds {', '.join(SHARED_FILES)} only, and no links"
+            yield Finding(path.relative_to(folder.parent).as_posix(), 1, "foreign-file", message)
 
 
 def _foreign(path: Path) -> Iterator[Finding]:

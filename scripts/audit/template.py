@@ -28,7 +28,7 @@ class Section(dict[str, Any]):
         return self.lines.get(key, self.line)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML with lines and with CloudFormation's tags."""
 
 
@@ -65,7 +65,10 @@ def _parse(text: str) -> Any:
 
 
 def load(path: Path) -> Section:
-    """Read the file as a Section, which callers must not change. Raises AuditError when it is missing or no YAML."""
+    """Read the file. Callers share the Section: do not change it.
+
+    Raises AuditError when it is missing or no YAML.
+    """
     try:
         document = _parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

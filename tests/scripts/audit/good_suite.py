@@ -146,9 +146,9 @@ functions:
     <<: *console
     handler: functions/app_thing.handler
     environment:
-      SUPABASE_URL: https://project.example
-      ALLOWED_ORIGINS: https://console.example
-      UPSTASH_REDIS_REST_URL: https://redis.example
+      SUPABASE_URL: ${param:supabaseUrl}
+      ALLOWED_ORIGINS: ${param:allowedOrigins}
+      UPSTASH_REDIS_REST_URL: ${param:upstashUrl}
     iamRoleStatements:
       - Effect: Allow
         Action: "ssm:GetParameters"
@@ -211,7 +211,14 @@ resources:
   Resources:
     ReplyQueue:
       Type: AWS::SQS::Queue
-      Properties: {SqsManagedSseEnabled: true}
+      Properties:
+        FifoQueue: true
+        SqsManagedSseEnabled: true
+        VisibilityTimeout: 36
+        RedrivePolicy: {deadLetterTargetArn: !GetAtt ReplyDeadLetters.Arn, maxReceiveCount: 5}
+    ReplyDeadLetters:
+      Type: AWS::SQS::Queue
+      Properties: {FifoQueue: true, SqsManagedSseEnabled: true, MessageRetentionPeriod: 1209600}
     AlarmTopic:
       Type: AWS::SNS::Topic
     AppThingErrorsAlarm:
@@ -252,6 +259,27 @@ resources:
         Threshold: 1
         ComparisonOperator: LessThanThreshold
         TreatMissingData: breaching
+    ReplyDeadLettersAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties:
+        <<: *errors
+        Namespace: AWS/SQS
+        MetricName: ApproximateNumberOfMessagesVisible
+        Dimensions: [{Name: QueueName, Value: !GetAtt ReplyDeadLetters.QueueName}]
+    ReplyLateAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties:
+        <<: *errors
+        Namespace: AWS/SQS
+        MetricName: ApproximateAgeOfOldestMessage
+        Dimensions: [{Name: QueueName, Value: !GetAtt ReplyQueue.QueueName}]
+    HttpApiFaultsAlarm:
+      Type: AWS::CloudWatch::Alarm
+      Properties:
+        <<: *errors
+        Namespace: AWS/ApiGateway
+        MetricName: 5xx
+        Dimensions: [{Name: ApiId, Value: !Ref HttpApi}]
     WebhookMetaRefusalsAlarm:
       Type: AWS::CloudWatch::Alarm
       Properties:
@@ -359,6 +387,10 @@ from shared.data import database
 
 def keep(tenant, key, url):
     return database.call("keep_thing")
+
+
+def hold():
+    'Hold something. For tests.'
 """
 
 ROWS = """ROWS: dict[str, object] = {
