@@ -70,6 +70,7 @@ TOP: dict[str, Any] = {
         "Resources?": Anything("compared below"),
     },
 }
+_CRON_REFERENCE = r"Bearer \{\{resolve:ssm:/[a-z]+/\$\{sls:stage\}/CRON_TRIGGER\}\}"
 _EVENTS = {
     "httpApi": ({"method": Text(r"GET|POST|OPTIONS|\*"), "path": Text(r"/[a-z/-]+")}, Text(r"[A-Z]+ /[a-z/-]+")),
     "sqs": {
@@ -79,9 +80,9 @@ _EVENTS = {
         "maximumConcurrency?": (Number(2, 20), Text(_PARAMETER)),
     },
     "schedule": {
-        "rate": Text(r"rate\([0-9]+ (minutes?|hours?|days?)\)"),
+        "rate": Text(r"rate\((1 minute|[0-9]{1,2} minutes|1 hour|[0-9]{1,2} hours|1 day)\)"),
         "enabled?": False,
-        "input": {"schedule?": Text(r"cron_[a-z_]+"), "authorization": Anything("deployment.py")},
+        "input": {"schedule?": Text(r"cron_[a-z_]+"), "authorization": Text(_CRON_REFERENCE)},
     },
 }
 FUNCTION: dict[str, Any] = {

@@ -12,6 +12,7 @@ GROUPS: dict[str, list[Evasion]] = {
     "The lists of GUARD": declarations.LISTS,
     "serverless.yml: the whole file": deployment.WHOLE,
     "serverless.yml: the entries of functions": deployment.ENTRIES,
+    "serverless.yml: schedules": deployment.SCHEDULES,
     "serverless.yml: the permissions": deployment.ROLES,
     "serverless.yml: resources": deployment.RESOURCES,
     "serverless.yml: alarms": deployment.ALARMS,

@@ -448,6 +448,8 @@ STACK = [
         "resource-form", "SqsManagedSseEnabled: true\n", "SqsManagedSseEnabled: false\n", "SqsManagedSseEnabled: false"
     ),
     deployed("alarm-bounds", "        Threshold: 1\n", "        Threshold: 1000000\n", "Threshold: 1000000"),
+    deployed("template-form", "${sls:stage}/CRON_TRIGGER", "${sls:stage}/QUEUE_KEY", "- schedule"),
+    deployed("template-form", "rate(1 minute)", "rate(365 days)", "- schedule"),
     deployed("setting-form", "${param:supabaseUrl}", "https://elsewhere.example", "https://elsewhere.example"),
     deployed(
         "setting-form",
