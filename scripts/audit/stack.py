@@ -92,15 +92,16 @@ FUNCTION: dict[str, Any] = {
     "memorySize?": Number(128, 2048),
     "environment?": Anything("settings, below and in deployment.py"),
     "iamRoleStatements?": Anything("roles.py"),
-    "iamRoleStatementsInherit?": False,
     "events?": [tuple({source: form} for source, form in _EVENTS.items())],
     "reservedConcurrency?": Text(_PARAMETER),
     "maximumRetryAttempts?": Number(0, 2),
     "maximumEventAge?": Number(60, 3600),
     "destinations?": {"onFailure": {"type": "sqs", "arn": Tag("GetAtt", "CronFailures.Arn")}},
-    # X-Ray takes a permission, and an internal function has none.
-    "tracing?": "PassThrough",
 }
+
+
+# X-Ray takes a permission, and an internal function has none.
+INTERNAL_FUNCTION = FUNCTION | {"tracing?": "PassThrough", "iamRoleStatementsInherit?": False}
 
 
 def check_stack(template: Section) -> Iterator[Finding]:
@@ -109,7 +110,8 @@ def check_stack(template: Section) -> Iterator[Finding]:
     entries = template.get("functions")
     if isinstance(entries, Section):
         for name, entry in entries.items():
-            found += [*mismatches(entry, FUNCTION, name, entries.line_of(name)), *_dangerous(entry, name)]
+            form = INTERNAL_FUNCTION if name.startswith("internal_") else FUNCTION
+            found += [*mismatches(entry, form, name, entries.line_of(name)), *_dangerous(entry, name)]
     provider = template.get("provider")
     found += _dangerous(provider, "provider")
     for path, line, expected in found:

@@ -476,9 +476,9 @@ def _role(name: str, rule: str, old: str, new: str) -> Evasion:
 
 
 ROLES = [
-    _role("every action", "role-excess", '"s3:PutObject"', '"*"'),
-    _role("every action of S3", "role-excess", '"s3:PutObject"', '"s3:*"'),
-    _role("every action that puts", "role-excess", '"s3:PutObject"', '"s3:Put*"'),
+    _role("every action", "invocation", '"s3:PutObject"', '"*"'),
+    _role("every action of S3", "invocation", '"s3:PutObject"', '"s3:*"'),
+    _role("every action that puts", "invocation", '"s3:PutObject"', '"s3:Put*"'),
     _role("one action more", "role-excess", '"s3:PutObject"', '["s3:PutObject", "s3:GetObject"]'),
     _role("a list of the bucket", "role-excess", '"s3:PutObject"', '["s3:PutObject", "s3:ListBucket"]'),
     _role("every resource", "role-excess", '!Sub "${MediaBucket.Arn}/*"', '"*"'),
@@ -529,7 +529,7 @@ ROLES = [
     ),
     _role(
         "a statement that lets it call functions",
-        "role-excess",
+        "invocation",
         _QUEUE_ROLE,
         f'{_QUEUE_ROLE}\n      - {{Effect: Allow, Action: "lambda:InvokeFunction", Resource: "*"}}',
     ),
@@ -569,8 +569,8 @@ ROLES = [
     deployed(
         "a public function with a role",
         "role-excess",
-        "iamRoleStatements: []",
-        'iamRoleStatements: [{Effect: Allow, Action: "s3:GetObject", Resource: "*"}]',
+        "    iamRoleStatements: []\n    events:\n      - httpApi",
+        '    iamRoleStatements: [{Effect: Allow, Action: "s3:GetObject", Resource: "*"}]\n    events:\n      - httpApi',
     ),
     _entry("a role that does not inherit", "template-form", "iamRoleStatementsInherit: true"),
     _entry("a name of its own for the role", "template-form", "iamRoleStatementsName: admin"),
