@@ -24,5 +24,5 @@ def invoke(name: str, payload: dict[str, Any], seconds: float) -> Any:
         raise Unavailable("lambda_refused")
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unavailable("lambda_malformed") from None

@@ -30,6 +30,8 @@ def open_socket(host: str, port: int, ends: float, tls: Callable[[], ssl.SSLCont
         if tls is None:
             return connected
         context = tls()
+        # Some builds of Python set it, and a connection that was cut would look like one that ended.
+        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         # The time-out of a socket bounds the whole handshake, not each step of it.
         connected.settimeout(_remaining(ends))
         return context.wrap_socket(connected, server_hostname=host, suppress_ragged_eofs=False)

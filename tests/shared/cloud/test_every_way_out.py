@@ -17,7 +17,7 @@ from shared.abuse import shared_rate
 from shared.abuse.admission import Grant
 from shared.assistant import model
 from shared.clock import Deadline
-from shared.cloud import key_management, objects, parameters, queues, transport, upstash
+from shared.cloud import functions, key_management, objects, parameters, queues, transport, upstash
 from shared.cloud.queues import Wake
 from shared.data import database
 from shared.data.encryption import Sensitive
@@ -91,6 +91,7 @@ CLIENTS: dict[str, Callable[[str], object]] = {
     "abuse/shared_rate": lambda _: shared_rate.wait("x", 1, 1, Deadline(SECONDS)),
     "cloud/parameters": prepare,
     "cloud/queues": enqueue,
+    "cloud/functions": lambda _: functions.invoke("reader", {}, SECONDS),
     "cloud/key_management": lambda _: key_management.wrap(b"x" * 32, {}, SECONDS),
     "guard/verify/session": lambda origin: session.verify_session("t", "u", f"{origin}/auth/v1", "key"),
     "guard/verify/signing_keys": lambda origin: SigningKeys(f"{origin}/keys.json").find("x", clock.now()),

@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
+from local.aws import OPERATOR
 from local.seed import Owner, second_factor, sign_in, sign_out
 from local.supabase.keys import SupabaseKeys
 from local.world import World
@@ -153,11 +154,13 @@ def test_another_issuer_counts_when_it_is_listed(environment, monkeypatch):
     assert admit(sign_in(environment.plan).access_token)
 
 
-def test_the_shared_secret_of_old_is_read_only_where_the_guard_says_legacy(environment, caplog):
+def test_the_shared_secret_of_old_is_read_only_where_the_guard_says_legacy(environment, caplog, monkeypatch):
     owner = sign_in(environment.plan)
     old = jwt.encode(claims_of(owner), SHARED_SECRET, algorithm="HS256")
     ssm = environment.cloud.client("ssm")
     name = "/portero/local/SUPABASE_JWT_SECRET"
+    # No function of the template lists this secret, so none of their roles may read it.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", OPERATOR)
     assert admit(owner.access_token)
     assert refusal(old) == "token_algorithm"
     with pytest.raises(Unavailable) as caught:
