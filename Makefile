@@ -12,8 +12,9 @@ help: ## list these commands
 dev: venv ## run the offline world: no account, no Docker; the network only to install packages once
 	@exec .venv/bin/python -m local.dev
 
+# Three workers keep two cores busy, since many tests wait for a server. Bytecode: a world imports its functions anew.
 test: venv ## run every test
-	@.venv/bin/python -m pytest -n 2 --dist worksteal -q
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 3 --dist worksteal -q
 
 coverage: venv ## run every test and list the lines of shared and functions that none of them runs
 	@COVERAGE_CORE=sysmon .venv/bin/python -m pytest -n 2 --dist worksteal --cov=shared --cov=functions -q
