@@ -15,6 +15,10 @@ MAX_LOOKUPS = 8
 _Address = tuple[socket.AddressFamily, Any]
 
 
+# openssl/ssl.h, SSL_OP_IGNORE_UNEXPECTED_EOF; the ssl module names it where OpenSSL has it.
+IGNORE_UNEXPECTED_EOF = 1 << 7
+
+
 class LookupsBusy(OSError):
     """Too many lookups of names hang."""
 
@@ -31,7 +35,7 @@ def open_socket(host: str, port: int, ends: float, tls: Callable[[], ssl.SSLCont
             return connected
         context = tls()
         # Some builds of Python set it, and a connection that was cut would look like one that ended.
-        context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
+        context.options &= ~IGNORE_UNEXPECTED_EOF
         # The time-out of a socket bounds the whole handshake, not each step of it.
         connected.settimeout(_remaining(ends))
         return context.wrap_socket(connected, server_hostname=host, suppress_ragged_eofs=False)
