@@ -223,7 +223,10 @@ class Connection:
         self._allow_until(ends)
         try:
             piece = self._socket.recv(AT_ONCE)
-        except ssl.SSLEOFError:
+        except ssl.SSLError as error:
+            # Older releases of Python give the end of a cut connection no class of its own.
+            if not isinstance(error, ssl.SSLEOFError) and error.reason != "UNEXPECTED_EOF_WHILE_READING":
+                raise
             # Closed without TLS's own end. Whether all has come, only its framing can tell.
             self._is_cut, piece = True, b""
         self._received += piece
