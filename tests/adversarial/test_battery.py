@@ -8,7 +8,7 @@ from tests.adversarial import battery
 from tests.adversarial.families import FAMILIES, FRAMES, FULL, SEED, WRITINGS, attempts, twins
 
 # Of 5,472 and 1,200: `make battery` sends them all.
-SAMPLE, ALONE = 120, 60
+SAMPLE, ALONE = 90, 45
 
 
 def test_the_battery_is_as_large_as_it_says():
