@@ -7,7 +7,6 @@ import pytest
 from tests.adversarial import battery
 from tests.adversarial.families import FAMILIES, FRAMES, FULL, SEED, WRITINGS, attempts, twins
 
-# Of 5,472 and 1,200: `make battery` sends them all.
 SAMPLE, ALONE = 90, 45
 
 
