@@ -7,7 +7,7 @@ import pytest
 from tests.adversarial import battery
 from tests.adversarial.families import FAMILIES, FRAMES, FULL, SEED, WRITINGS, attempts, twins
 
-SAMPLE, ALONE = 90, 45
+SAMPLE, ALONE = 180, 120
 
 
 def test_the_battery_is_as_large_as_it_says():

@@ -67,7 +67,7 @@ OVER_HTTP = sorted(name for name, target in ROWS.items() if name.startswith(("we
 OF_SCHEDULES = sorted(name for name in ROWS if name.startswith("cron"))
 OF_QUEUES = sorted(name for name, target in ROWS.items() if isinstance(target, Consumer))
 SHARED_WORLD = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 
