@@ -13,7 +13,6 @@ from scripts.audit.template import Section, Tag
 
 FILE = "serverless.yml"
 LEGAL_EVENTS: dict[str, set[str]] = {"queue": {"sqs"}, "cron": {"schedule"}, "internal": set()}
-INVOKE = "lambda:InvokeFunction"
 DEFAULT_TIMEOUT = 6  # seconds, osls's own
 WEBHOOK_TIMEOUT = 5
 HTTP_TIMEOUT = 29
@@ -49,7 +48,6 @@ def check_deployment(
     yield from _check_resources(template.get("resources"), template.line_of("resources"))
     provider = template.get("provider")
     yield from _check_provider(provider, facts)
-    yield from _check_invocations(functions, declared)
     for function in declared:
         if function.name in functions:
             entry = _Entry(function, functions[function.name], functions.line_of(function.name), provider)
@@ -92,39 +90,6 @@ def _check_settings(environment: Any, facts: Facts) -> Iterator[Finding]:
         yield from _check_queue_setting(name, value, environment.line_of(name))
 
 
-def _check_invocations(functions: Section, declared: list[Declared]) -> Iterator[Finding]:
-    """The role of each internal function's caller may invoke it; no other role may invoke anything."""
-    wanted: dict[str, set[Tag]] = {}
-    for function in declared:
-        if function.kind == "internal":
-            function.events.append(f"invoked by {function.options.get('caller')}")
-            wanted.setdefault(str(function.options.get("caller")), set()).add(_function_arn(function.name))
-    for name, entry in functions.items():
-        statements = entry.get("iamRoleStatements") if isinstance(entry, Section) else None
-        given: list[Any] = []
-        for statement in statements if isinstance(statements, list) else []:
-            actions = _listed(statement.get("Action")) if isinstance(statement, Section) else []
-            # A pattern may cover it too.
-            if any("*" in str(action) or str(action).lower().startswith("lambda:") for action in actions):
-                if actions != [INVOKE]:
-                    message = f"write Action: {INVOKE}, alone: no role may do more with functions"
-                    yield Finding(FILE, functions.line_of(name), "invocation", message)
-                given += _listed(statement.get("Resource"))
-        if len(given) != len(wanted.get(name, set())) or any(arn not in wanted.get(name, set()) for arn in given):
-            allowed = ", ".join(f"!GetAtt {arn.text}" for arn in sorted(wanted.get(name, set()))) or "nothing"
-            message = f"let {name} invoke {allowed}: GUARD of the invoked function names its caller"
-            yield Finding(FILE, functions.line_of(name), "invocation", message)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _function_arn(name: str) -> Tag:
-    logical = name.replace("_", "Underscore")
-    return Tag("GetAtt", f"{logical[:1].upper()}{logical[1:]}LambdaFunction.Arn")
-
-
 class _Entry:
     """The entry of one function."""
 
@@ -155,6 +120,7 @@ class _Entry:
                 message = f"take out {key}: it makes a way to the function, or to other code, that GUARD does not name"
                 yield Finding(FILE, self._line(key), "deployment-hidden", message)
         if self.function.kind == "internal":
+            self.function.events.append(f"invoked by {self.function.options.get('caller')}")
             yield from self._check_nothing_held()
         yield from self._check_events()
         yield from self._check_timeout()

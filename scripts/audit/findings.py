@@ -117,7 +117,6 @@ RULES = {
     "internal-caller": "An internal function names the one function that invokes it, which is there.",
     "internal-holds": "An internal function has no secret, writes nothing and uses nothing up.",
     "internal-role": "The role of an internal function writes its log and may do nothing else.",
-    "invocation": "A role invokes the internal functions that name it as their caller, and no other.",
     "queue-mismatch": "The queue of the event, of GUARD and of the environment is one queue.",
     "queue-failures": "A queue's function reports which records failed; otherwise its failures count as done.",
     "schedule-secret": "A schedule carries the cron secret by reference.",

@@ -24,10 +24,8 @@ from tests.scripts.audit.good_suite import FILES, PARAMETER
 OTHER = "shared/assistant/other.py"
 UNTESTED = (("row-missing", ROWS, 1), ("matrix-missing", MATRIX, 1))
 
-LINES = FILES[DEPLOYMENT].splitlines()
-# Where the wrong caller may invoke, and the right one may not.
-CALLER = ("invocation", DEPLOYMENT, LINES.index("  queue_reply:") + 1)
-INVOCATIONS = (CALLER, ("invocation", DEPLOYMENT, LINES.index("  internal_read:") + 1))
+# The former caller keeps a permission that nothing needs.
+CALLER = ("role-excess", DEPLOYMENT, 47)
 
 FOLDER = [
     Bad(
@@ -319,7 +317,7 @@ DEPLOYED = [
         "GUARD",
         beside=(CALLER,),
     ),
-    Bad("internal-caller", INTERNAL, '"queue_reply"', '"internal_read"', "GUARD", beside=INVOCATIONS),
+    Bad("internal-caller", INTERNAL, '"queue_reply"', '"internal_read"', "GUARD", beside=(CALLER,)),
     Bad("internal-holds", INTERNAL, "secrets=()", 'secrets=("QUEUE_KEY",)', "GUARD"),
     Bad("internal-holds", INTERNAL, "writes=()", 'writes=("things",)', "GUARD"),
     Bad("internal-holds", INTERNAL, "seconds=2.0", "seconds=2.0, body_limit=1", "GUARD"),
@@ -335,14 +333,6 @@ DEPLOYED = [
         "eventBridge",
     ),
     deployed("deployment-hidden", "iamRoleStatements: []", "iamRoleStatements: []\n    url: true", "url"),
-    deployed("invocation", '"lambda:InvokeFunction"', '"lambda:*"', "  queue_reply:"),
-    deployed("invocation", "!GetAtt InternalUnderscorereadLambdaFunction.Arn", '"*"', "  queue_reply:"),
-    deployed(
-        "invocation",
-        "  public_health:\n",
-        "  public_health:\n    iamRoleStatements: [{Action: 'lambda:InvokeFunction', Resource: '*'}]\n",
-        "  public_health:",
-    ),
     Bad("queue-mismatch", QUEUE, 'queue("reply")', 'queue("send")', 'queue("send")'),
     deployed("schedule-rests", "rate: rate(1 minute)", "enabled: false", "- schedule"),
     deployed("timeout-short", "    timeout: 6\n", "    timeout: 5\n", "queue_reply: > timeout"),
@@ -472,6 +462,27 @@ STACK = [
     deployed("alarm-missing", "Value: !Ref QueueUnderscorereply", "Value: !Ref QueueUnderscoreother", "  Resources:"),
     deployed(
         "role-excess", "Resource: !GetAtt ReplyQueue.Arn}", 'Resource: [!GetAtt ReplyQueue.Arn, "*"]}', "meta: > iam"
+    ),
+    deployed(
+        "role-excess",
+        'Action: "lambda:InvokeFunction"',
+        'Action: ["lambda:InvokeFunction", "lambda:*"]',
+        "queue_reply: > iam",
+    ),
+    deployed(
+        "role-excess",
+        "  public_health:\n",
+        "  public_health:\n    iamRoleStatements: [{Action: 'lambda:InvokeFunction', Effect: Allow, Resource: '*'}]\n",
+        "health: > iam",
+    ),
+    deployed(
+        "role-missing",
+        """      - Effect: Allow
+        Action: "lambda:InvokeFunction"
+        Resource: !GetAtt InternalUnderscorereadLambdaFunction.Arn
+""",
+        "",
+        "queue_reply: > iam",
     ),
     deployed("role-missing", '!Sub "@AI_API_KEY", '.replace("@", PARAMETER), "", "app_thing: > iam"),
     deployed(
